@@ -1,0 +1,82 @@
+# make help lists the targets. Everything runs from .venv in this checkout; nothing outside it is changed.
+
+PYTHON ?= python3
+ARGS ?=
+
+UV_VERSION := 0.13.9
+SETUPTOOLS_VERSION := 84.2.1
+
+VENV := .venv
+BIN := $(VENV)/bin
+MADE := $(VENV)/.made
+UV := $(BIN)/uv
+HERE := $(CURDIR)
+
+# .made holds the checkout's path and is written last. Without it, or with another path in it (a moved checkout),
+# or when its Python is gone, .venv is half-made and is made anew; when it is merely older, it is brought up to date.
+WHOLE := $(shell [ "$$(cat $(MADE) 2>/dev/null)" = "$(HERE)" ] && [ -x $(BIN)/python ] && echo yes)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo check fix live bench evals lock again
+
+help: ## Print this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name says; do \
+	  printf '  make %-6s %s\n' "$$name" "$$says"; done
+
+setup: $(MADE) ## Make .venv with everything in requirements-dev.lock (the other targets do this first)
+	@echo "setup: $(VENV) is ready"
+
+demo: $(MADE) ## Break a small real system and watch it being repaired; options by ARGS="--fault all --yes"
+	@$(BIN)/firstresponder demo $(ARGS)
+
+check: $(MADE) ## The one gate: format, lint, types, imports, tests
+	@echo "== ruff format --check"
+	@$(BIN)/ruff format --check .
+	@echo "== ruff check"
+	@$(BIN)/ruff check .
+	@echo "== mypy"
+	@$(BIN)/mypy
+	@echo "== lint-imports"
+	@$(BIN)/lint-imports --no-logo
+	@echo "== pytest"
+	@$(BIN)/pytest $(ARGS)
+
+fix: $(MADE) ## Format the code and repair what the linter can repair
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+live: $(MADE) ## Tests that need peers a bare machine does not have (Prometheus, Redis)
+	@$(BIN)/pytest -o addopts='-q --strict-markers' -m live $(ARGS)
+
+bench: $(MADE) ## Measure speed and footprint
+	@$(BIN)/python -m tests.bench $(ARGS)
+
+evals: $(MADE) ## Score diagnoses against known causes and report the calibration
+	@$(BIN)/python -m tests.evals.calibrate --report $(ARGS)
+
+lock: $(MADE) ## Make both lock files anew from pyproject.toml; UPGRADE=1 takes newer versions
+	@$(call compile,requirements.lock,)
+	@$(call compile,requirements-dev.lock,--group dev --constraints requirements.lock)
+
+compile = echo "== $(1)" && $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-header $(if $(UPGRADE),--upgrade) $(2) --output-file $(1) pyproject.toml
+
+$(MADE): pyproject.toml requirements-dev.lock Makefile $(if $(WHOLE),,again)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) -V 2>/dev/null || echo missing)." \
+	    "Name another: make setup PYTHON=python3.12" >&2; exit 1; }
+	@if [ -z "$(WHOLE)" ]; then \
+	  if [ -e $(VENV) ]; then echo "setup: $(VENV) is not whole; it is made anew"; rm -rf $(VENV); fi; \
+	  echo "setup: making $(VENV) with $$($(PYTHON) -V)"; \
+	  $(PYTHON) -m venv $(VENV); \
+	fi
+	@rm -f $(MADE)
+	@echo "setup: uv $(UV_VERSION)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@echo "setup: the libraries in requirements-dev.lock"
+	@$(UV) pip sync --python $(BIN)/python --require-hashes --compile-bytecode requirements-dev.lock
+	@echo "setup: firstresponder itself, from this checkout"
+	@echo "setuptools==$(SETUPTOOLS_VERSION)" >$(VENV)/build-constraints.txt
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --build-constraints $(VENV)/build-constraints.txt --editable .
+	@$(BIN)/python -m compileall -q actions agents bot tests
+	@printf '%s\n' "$(HERE)" >$(MADE)

@@ -1,0 +1,1 @@
+"""The half that thinks: reads the world, never changes it."""

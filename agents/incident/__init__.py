@@ -1,0 +1,1 @@
+"""The vocabulary both halves share: pure values, standard library only."""

@@ -1,0 +1,151 @@
+"""Reads a Prometheus API (Prometheus, VictoriaMetrics, Thanos): range queries from a table of templates."""
+
+import ssl
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import httpx
+
+from agents.gather import could_not_look
+from agents.incident.errors import ProbeUnreachable
+from agents.incident.evidence import Answer, Lineage, Question, QuestionKind, Status, Window
+from agents.incident.incident import Service
+from agents.incident.quantities import QUANTITIES
+
+Labels = tuple[tuple[str, str], ...]
+Points = dict[float, float]
+NOT_NUMBERS = frozenset({"NaN", "+Inf", "-Inf"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Template:
+    """PromQL with ``$service``, ``$environment`` and ``$window``; a value, or a ratio in its two parts."""
+
+    value: str = ""
+    numerator: str = ""
+    denominator: str = ""
+
+
+class Prometheus:
+    """One API and the environment it may be asked about: no question of another ever reaches it."""
+
+    def __init__(
+        self,
+        url: str,
+        environment: str,
+        templates: Mapping[str, Template],
+        *,
+        interval: timedelta,
+        timeout: timedelta,
+        tls: ssl.SSLContext,
+        token: str = "",
+    ) -> None:
+        self.name = "prometheus"
+        self._environment = environment
+        self._templates = templates
+        self._interval = interval
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._client = httpx.Client(
+            base_url=url, timeout=timeout.total_seconds(), verify=tls, headers=headers, follow_redirects=False
+        )
+
+    def answers(self, question: Question, service: Service) -> bool:
+        """Quantities of the table, in this environment only."""
+        return (
+            question.kind is QuestionKind.QUANTITY
+            and question.name in self._templates
+            and question.environment == self._environment == service.environment
+        )
+
+    def look(
+        self, asked: Sequence[tuple[Question, Service]], window: Window, budget: timedelta
+    ) -> Iterable[Answer]:
+        """Every question as one or two range queries, a few at a time."""
+        with ThreadPoolExecutor(max_workers=4) as pool:
+            yield from pool.map(lambda pair: self._answer(pair[0], window), asked)
+
+    def _answer(self, question: Question, window: Window) -> Answer:
+        if question.environment != self._environment:
+            return could_not_look(question, self.name, "this Prometheus belongs to another environment")
+        template = self._templates[question.name]
+        texts = [
+            self._fill(t, question) for t in (template.value or template.numerator, template.denominator) if t
+        ]
+        try:
+            results = [self._range(text, window) for text in texts]
+        except ProbeUnreachable as error:
+            return could_not_look(question, self.name, str(error), " / ".join(texts))
+        warnings = [w for _, found in results for w in found]
+        top = results[0][0]
+        series = []
+        newest = 0.0
+        for labels, points in sorted(top.items()):
+            if len(results) == 1:
+                line = [[t, v] for t, v in sorted(points.items())]
+            else:
+                below = results[1][0].get(labels, {})
+                line = [[t, v, below[t]] for t, v in sorted(points.items()) if t in below]
+            if line:
+                series.append({"labels": dict(labels), "points": line})
+                newest = max(newest, line[-1][0])
+        fresh = newest >= (window.end - 3 * self._interval).timestamp() * 1000
+        instances = sorted({dict(labels).get("instance", "") for labels in top} - {""})
+        status = Status.EMPTY if not series else Status.PARTIAL if warnings else Status.COMPLETE
+        return Answer(
+            question=question,
+            status=status,
+            query=" / ".join(texts),
+            reason="; ".join(warnings) if warnings else "no series" if not series else "",
+            unit=QUANTITIES[question.name].unit,
+            lineage=Lineage(
+                producers=tuple(f"{question.entity}/{i}" for i in instances) or (question.entity,),
+                pipeline=f"prometheus of {self._environment}",
+                quantity=question.name,
+                place=question.entity,
+            ),
+            body={"series": series},
+            entities=(question.entity, *(f"{question.entity}/{i}" for i in instances)),
+            alive=True if series and fresh else None,
+            step=self._interval,
+            # Each point already stands for a rate window: the newest ones are "now".
+            window=Window(start=window.start, end=window.end, recent=1.5 * self._interval),
+        )
+
+    def _fill(self, template: str, question: Question) -> str:
+        seconds = max(2, round(4 * self._interval.total_seconds()))
+        return (
+            template.replace("$service", _escape(question.service))
+            .replace("$environment", _escape(question.environment))
+            .replace("$window", f"{seconds}s")
+        )
+
+    def _range(self, query: str, window: Window) -> tuple[dict[Labels, Points], list[str]]:
+        try:
+            response = self._client.post(
+                "/api/v1/query_range",
+                data={
+                    "query": query,
+                    "start": f"{window.start.timestamp():.3f}",
+                    "end": f"{window.end.timestamp():.3f}",
+                    "step": f"{self._interval.total_seconds():g}",
+                },
+            )
+            answer: Any = response.json()
+        except (httpx.HTTPError, ValueError) as error:
+            raise ProbeUnreachable(f"Prometheus did not answer: {type(error).__name__}") from error
+        if response.is_error or answer.get("status") != "success":
+            raise ProbeUnreachable(f"Prometheus answered {response.status_code} {answer.get('errorType', '')}")
+        found: dict[Labels, Points] = {}
+        for item in answer["data"]["result"]:
+            labels = tuple(sorted((k, v) for k, v in item["metric"].items() if k != "__name__"))
+            found[labels] = {
+                float(t) * 1000: float(v) for t, v in item["values"] if v not in {"NaN", "+Inf", "-Inf"}
+            }
+        return found, list(answer.get("warnings", ()))
+
+
+def _escape(label: str) -> str:
+    return label.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

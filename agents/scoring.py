@@ -1,0 +1,25 @@
+"""How strongly the evidence speaks for a hypothesis: log-odds, capped per group. Never a vote count."""
+
+import math
+from collections.abc import Sequence
+
+OTHER = 0.30
+"""The open world: the prior of "something else", which no evidence raises."""
+
+CAP = math.log(20)
+SOFT_REFUTER = math.log(1 / 6)
+MARGIN = 0.25
+COVERAGE = 0.7
+
+
+def score(prior: float, groups: Sequence[Sequence[float]], soft_refuters: int) -> float:
+    """Raw probability from a prior, the likelihood ratios of each true group (strongest first), and refuters.
+
+    Inside a group the strongest counts whole and the second a quarter: correlated readings share weight.
+    """
+    logit = math.log(prior / (1 - prior)) + soft_refuters * SOFT_REFUTER
+    for ratios in groups:
+        if ratios:
+            weight = math.log(ratios[0]) + (math.log(ratios[1]) / 4 if len(ratios) > 1 else 0)
+            logit += max(-CAP, min(CAP, weight))
+    return 1 / (1 + math.exp(-logit))

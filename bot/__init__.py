@@ -1,0 +1,1 @@
+"""The shell: everything that listens, queues, stores or starts."""

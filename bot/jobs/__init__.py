@@ -1,0 +1,1 @@
+"""What the queue calls. Paths and names here are a wire format."""

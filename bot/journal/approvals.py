@@ -1,0 +1,178 @@
+"""Questions to people: pressed, decided, expired, cancelled; each in one transaction."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import select
+
+from actions.approval import Approval, ApprovalState, Decision, Press, Rejection, Verdict, decide
+from actions.policy import People
+from actions.proposal import Proposal
+from agents.incident.errors import Refused
+from agents.incident.ids import ApprovalId, IncidentId, PersonId, RunId
+from agents.incident.lifecycle import ActionState
+from bot.journal import incidents
+from bot.journal import tables as t
+from bot.journal.codec import load
+from bot.journal.journal import Tx
+from bot.journal.rows import cas, row_of
+
+A = ActionState
+
+
+def _approval(tx: Tx, row: Mapping[str, Any]) -> Approval:
+    votes = tx.all(select(t.votes).where(t.votes.c.approval_id == row["id"]))
+    proposal = tx.one(select(t.proposals.c.record).where(t.proposals.c.id == row["proposal_id"]))
+    proposed_by = load(Proposal, proposal["record"]).proposed_by if proposal else PersonId("")
+    return Approval(
+        id=ApprovalId(row["id"]),
+        run_id=RunId(row["run_id"]),
+        state=ApprovalState(row["state"]),
+        quorum=row["quorum"],
+        plan_hash=row["plan_hash"],
+        deadline=row["deadline"],
+        proposed_by=proposed_by,
+        votes={v["person_id"]: Verdict(v["verdict"]) for v in votes},
+        decided_by=row["decided_by"],
+        decided_at=row["decided_at"],
+        reason=row["reason"],
+    )
+
+
+def approval_of(tx: Tx, run_id: RunId) -> Approval | None:
+    """The newest question about a run."""
+    row = tx.one(
+        select(t.approvals).where(t.approvals.c.run_id == run_id).order_by(t.approvals.c.round.desc()).limit(1)
+    )
+    return _approval(tx, row) if row is not None else None
+
+
+def _locked(tx: Tx, approval_id: str) -> Approval | None:
+    """A question held for deciding. The incident is locked before it, as everywhere."""
+    of = tx.one(
+        select(t.action_runs.c.incident_id)
+        .join(t.approvals, t.approvals.c.run_id == t.action_runs.c.id)
+        .where(t.approvals.c.id == approval_id)
+    )
+    if of is None:
+        return None
+    incidents.load(tx, IncidentId(of["incident_id"]), lock=True)
+    row = tx.one(select(t.approvals).where(t.approvals.c.id == approval_id).with_for_update())
+    return _approval(tx, row) if row is not None else None
+
+
+def press(tx: Tx, pressed: Press, people: People) -> Decision | Rejection:
+    """One press, decided with everything else that may happen to the question, in one transaction."""
+    approval = _locked(tx, pressed.approval_id)
+    if approval is None:
+        return Rejection(reason="This button belongs to nothing I know; it may be from another installation.")
+    at = tx.now  # read after the lock is held: the deadline may have passed while waiting for it
+    person = people.by_account(pressed.surface, pressed.account)
+    decision = decide(approval, pressed, person, people, now=at)
+    if isinstance(decision, Rejection):
+        return decision
+    tx.run(
+        t.votes.insert().values(
+            approval_id=approval.id,
+            person_id=decision.person.id,
+            verdict=pressed.verdict.value,
+            at=at,
+            surface=pressed.surface,
+            reason=pressed.reason,
+        )
+    )
+    run = row_of(tx, approval.run_id)
+    incident_id = IncidentId(run["incident_id"])
+    if decision.state is ApprovalState.AWAITING:
+        tx.event(incident_id, decision.person.name, "approval.voted", votes=decision.votes)
+        return decision
+    _decided(tx, approval, decision.state, by=decision.person.name, reason=pressed.reason)
+    return decision
+
+
+def _decided(tx: Tx, approval: Approval, state: ApprovalState, *, by: str, reason: str) -> None:
+    """Close a question, move its run, and tell whoever goes on from there: all in this transaction."""
+    changed = tx.changed(
+        t.approvals.update()
+        .where(t.approvals.c.id == approval.id, t.approvals.c.state == ApprovalState.AWAITING.value)
+        .values(state=state.value, decided_at=tx.now, decided_by=by, reason=reason)
+    )
+    if changed != 1:
+        raise Refused("somebody else decided this at the same moment")
+    run = row_of(tx, approval.run_id)
+    to = {
+        ApprovalState.APPROVED: A.APPROVED,
+        ApprovalState.REJECTED: A.REJECTED,
+        ApprovalState.EXPIRED: A.EXPIRED,
+        ApprovalState.CANCELLED: A.CANCELLED,
+    }[state]
+    cas(tx, run, to, reason=reason)
+    tx.event(IncidentId(run["incident_id"]), by, "approval." + state.value.lower(), reason=reason)
+    if to is A.APPROVED:
+        cas(tx, row_of(tx, approval.run_id), A.READY)
+        tx.ring("act", approval.run_id)
+    else:
+        tx.ring("settle", run["incident_id"])
+
+
+def add_reason(tx: Tx, approval_id: ApprovalId, reason: str) -> None:
+    """Why it was rejected, told after the press that already counted."""
+    tx.run(
+        t.approvals.update()
+        .where(t.approvals.c.id == approval_id, t.approvals.c.state == ApprovalState.REJECTED.value)
+        .values(reason=reason)
+    )
+    row = tx.one(
+        select(t.action_runs.c.incident_id, t.approvals.c.decided_by)
+        .join(t.approvals, t.approvals.c.run_id == t.action_runs.c.id)
+        .where(t.approvals.c.id == approval_id)
+    )
+    if row is not None:
+        tx.event(IncidentId(row["incident_id"]), row["decided_by"] or "", "approval.reason", reason=reason)
+
+
+def any_due(tx: Tx) -> bool:
+    """Whether a deadline has come."""
+    found = select(t.approvals.c.id).where(
+        t.approvals.c.state == ApprovalState.AWAITING.value, t.approvals.c.deadline <= tx.now
+    )
+    return tx.one(found.limit(1)) is not None
+
+
+def expire_due(tx: Tx) -> int:
+    """Close every question whose deadline has come; silence never approves."""
+    due = tx.all(
+        select(t.approvals.c.id)
+        .join(t.action_runs, t.action_runs.c.id == t.approvals.c.run_id)
+        .where(t.approvals.c.state == ApprovalState.AWAITING.value, t.approvals.c.deadline <= tx.now)
+        .order_by(t.action_runs.c.incident_id)
+    )
+    closed = 0
+    for row in due:
+        approval = _locked(tx, row["id"])
+        if approval is not None and approval.state is ApprovalState.AWAITING:
+            _decided(tx, approval, ApprovalState.EXPIRED, by="clock", reason="nobody answered in time")
+            closed += 1
+    return closed
+
+
+def cancel_open(tx: Tx, incident_id: IncidentId, reason: str) -> None:
+    """Cancel what waits or has not begun; what has begun is never interrupted."""
+    rows = tx.all(
+        select(t.approvals)
+        .join(t.action_runs, t.action_runs.c.id == t.approvals.c.run_id)
+        .where(
+            t.action_runs.c.incident_id == incident_id,
+            t.approvals.c.state == ApprovalState.AWAITING.value,
+        )
+        .with_for_update()
+    )
+    for row in rows:
+        _decided(tx, _approval(tx, row), ApprovalState.CANCELLED, by="clock", reason=reason)
+    for row in tx.all(
+        select(t.action_runs).where(
+            t.action_runs.c.incident_id == incident_id,
+            t.action_runs.c.state.in_([A.READY.value, A.APPROVED.value]),
+        )
+    ):
+        cas(tx, row, A.CANCELLED, reason=reason)

@@ -1,0 +1,236 @@
+"""Incidents and the alerts behind them: opened, joined, moved by compare-and-set, never moved back."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select
+
+from agents.incident.errors import BadInput, Refused
+from agents.incident.ids import IncidentId, new_id
+from agents.incident.incident import Alert, AlertStatus, Incident, Severity
+from agents.incident.lifecycle import REOPENS, IncidentState, incident_may
+from bot.journal import tables as t
+from bot.journal.journal import Tx
+
+S = IncidentState
+REOPEN_WITHIN = timedelta(hours=24)
+OVER = frozenset({S.RESOLVED, S.CLOSED, S.SUPPRESSED, S.MERGED})
+
+
+def _incident(row: Mapping[str, Any]) -> Incident:
+    return Incident(
+        id=IncidentId(row["id"]),
+        source=row["source"],
+        identity=row["identity"],
+        title=row["title"],
+        severity=Severity(row["severity"]),
+        service=row["service"],
+        environment=row["environment"],
+        summary=row["summary"],
+        state=IncidentState(row["state"]),
+        attempt=row["attempt"],
+        look=row["look"],
+        version=row["version"],
+        opened_at=row["opened_at"],
+        alert_started_at=row["alert_started_at"],
+        alert_firing=row["alert_firing"],
+        reason=row["reason"],
+    )
+
+
+def load(tx: Tx, incident_id: IncidentId, *, lock: bool = False) -> Incident:
+    """The incident as it is now; BadInput when there is none."""
+    query = select(t.incidents).where(t.incidents.c.id == incident_id)
+    # Its key never changes, so rows that point to it may be written meanwhile; a full lock would deadlock on them.
+    row = tx.one(query.with_for_update(key_share=True) if lock else query)
+    if row is None:
+        raise BadInput(f"there is no incident {incident_id!r}")
+    return _incident(row)
+
+
+def recent(tx: Tx, limit: int = 50) -> list[Incident]:
+    """The newest incidents first."""
+    return [_incident(r) for r in tx.all(select(t.incidents).order_by(t.incidents.c.id.desc()).limit(limit))]
+
+
+def move(tx: Tx, incident: Incident, to: IncidentState, *, actor: str, reason: str = "", **data: Any) -> Incident:
+    """One move by compare-and-set, with its line of history. Raises Refused when somebody else moved it."""
+    if not incident_may(incident.state, to):
+        raise Refused(f"incident {incident.id} cannot go from {incident.state} to {to}")
+    attempt = incident.attempt + ((incident.state, to) in REOPENS)
+    changed = tx.changed(
+        t.incidents.update()
+        .where(
+            t.incidents.c.id == incident.id,
+            t.incidents.c.state == incident.state.value,
+            t.incidents.c.version == incident.version,
+        )
+        .values(
+            state=to.value,
+            version=incident.version + 1,
+            attempt=attempt,
+            state_since=tx.now,
+            heartbeat_at=tx.now,
+            look=1 if attempt != incident.attempt else t.incidents.c.look,
+            look_at=None,
+            triage_tries=0 if attempt != incident.attempt else t.incidents.c.triage_tries,
+            reason=reason,
+        )
+    )
+    if changed != 1:
+        raise Refused(f"incident {incident.id} was moved by somebody else")
+    tx.event(incident.id, actor, "incident." + to.value.lower(), reason=reason, **data)
+    return load(tx, incident.id)
+
+
+def apply(tx: Tx, alert: Alert) -> IncidentId | None:
+    """Join *alert* to its episode and incident, or open them. ``None`` when nothing is opened by it."""
+    newest = tx.one(
+        select(t.episodes)
+        .where(t.episodes.c.source == alert.source, t.episodes.c.identity == alert.identity)
+        .order_by(t.episodes.c.number.desc())
+        .limit(1)
+        .with_for_update()
+    )
+    if alert.status is AlertStatus.RESOLVED:
+        return _resolve(tx, alert, newest)
+    if newest is not None and newest["firing"]:
+        _touch(tx, newest["id"], last_seen_at=tx.now, labels=dict(alert.labels))
+        return IncidentId(newest["incident_id"])
+    if newest is not None and newest["ended_at"] is not None and alert.started_at <= newest["started_at"]:
+        return IncidentId(newest["incident_id"])  # older than what was already applied: born ended
+    incident = _reopen(tx, alert, newest) or _open(tx, alert)
+    tx.run(
+        t.episodes.insert().values(
+            id=new_id("EP"),
+            source=alert.source,
+            identity=alert.identity,
+            number=1 if newest is None else newest["number"] + 1,
+            incident_id=incident,
+            firing=True,
+            started_at=alert.started_at,
+            last_seen_at=tx.now,
+            labels=dict(alert.labels),
+        )
+    )
+    tx.ring("diagnose", incident)
+    return incident
+
+
+def _touch(tx: Tx, episode: str, **values: Any) -> None:
+    tx.run(t.episodes.update().where(t.episodes.c.id == episode).values(**values))
+
+
+def _open(tx: Tx, alert: Alert) -> IncidentId:
+    incident = IncidentId(new_id("INC"))
+    tx.run(
+        t.incidents.insert().values(
+            id=incident,
+            source=alert.source,
+            identity=alert.identity,
+            title=alert.title,
+            severity=alert.severity.value,
+            service=alert.service,
+            environment=alert.environment,
+            summary=alert.summary,
+            state=S.RECEIVED.value,
+            attempt=1,
+            version=1,
+            card_version=0,
+            opened_at=tx.now,
+            alert_started_at=alert.started_at,
+            alert_firing=True,
+            state_since=tx.now,
+            heartbeat_at=None,
+            triage_tries=0,
+            look=1,
+            reason="",
+        )
+    )
+    tx.event(incident, alert.source, "alert.firing", title=alert.title, summary=alert.summary)
+    return incident
+
+
+def _reopen(tx: Tx, alert: Alert, newest: Mapping[str, Any] | None) -> IncidentId | None:
+    """The same identity within a day goes on under the incident it had, as its next attempt."""
+    if newest is None:
+        return None
+    incident = load(tx, IncidentId(newest["incident_id"]), lock=True)
+    if incident.state not in OVER | {S.MITIGATED}:
+        _fires(tx, incident.id)
+        tx.event(incident.id, alert.source, "alert.firing", title=alert.title, summary=alert.summary)
+        return incident.id
+    ended: datetime | None = newest["ended_at"]
+    if incident.state not in {S.RESOLVED, S.MITIGATED} or ended is None or tx.now - ended > REOPEN_WITHIN:
+        return None
+    _fires(tx, incident.id)
+    move(tx, incident, S.REOPENED, actor=alert.source, reason="the same alert fires again")
+    return incident.id
+
+
+def _fires(tx: Tx, incident_id: IncidentId) -> None:
+    tx.run(t.incidents.update().where(t.incidents.c.id == incident_id).values(alert_firing=True))
+
+
+def _resolve(tx: Tx, alert: Alert, newest: Mapping[str, Any] | None) -> IncidentId | None:
+    if newest is None:
+        return None
+    incident_id = IncidentId(newest["incident_id"])
+    if not newest["firing"]:
+        return incident_id
+    _touch(tx, newest["id"], firing=False, ended_at=alert.ended_at or tx.now, last_seen_at=tx.now)
+    tx.run(t.incidents.update().where(t.incidents.c.id == incident_id).values(alert_firing=False))
+    tx.event(incident_id, alert.source, "alert.resolved")
+    tx.ring("settle", incident_id)
+    return incident_id
+
+
+def in_state(tx: Tx, *states: IncidentState) -> list[Mapping[str, Any]]:
+    """Rows of incidents in these states."""
+    return tx.all(select(t.incidents).where(t.incidents.c.state.in_([s.value for s in states])))
+
+
+def triage_again(tx: Tx, incident_id: IncidentId) -> None:
+    """Count another try of a triage that went silent."""
+    tx.run(
+        t.incidents.update()
+        .where(t.incidents.c.id == incident_id)
+        .values(triage_tries=t.incidents.c.triage_tries + 1, heartbeat_at=tx.now)
+    )
+
+
+def since(tx: Tx, incident_id: IncidentId) -> datetime:
+    """When the incident came to the state it is in."""
+    at: datetime = tx.run(select(t.incidents.c.state_since).where(t.incidents.c.id == incident_id)).scalar_one()
+    return at
+
+
+def look_again(tx: Tx, incident: Incident, after: timedelta, actor: str) -> None:
+    """Keep an attempt open for another look: its evidence may not have come yet."""
+    tx.run(
+        t.incidents.update()
+        .where(t.incidents.c.id == incident.id, t.incidents.c.look == incident.look)
+        .values(look=incident.look + 1, look_at=tx.now + after, heartbeat_at=tx.now + after)
+    )
+    tx.event(incident.id, actor, "triage.look_again", after_s=after.total_seconds())
+
+
+def looks_due(tx: Tx) -> list[IncidentId]:
+    """Incidents whose next look has come; each is told once."""
+    due = t.incidents.c.look_at <= tx.now
+    rows = tx.all(select(t.incidents.c.id).where(t.incidents.c.state == S.TRIAGING.value, due))
+    tx.run(t.incidents.update().where(t.incidents.c.id.in_([r["id"] for r in rows])).values(look_at=None))
+    return [IncidentId(r["id"]) for r in rows]
+
+
+def any_look_due(tx: Tx) -> bool:
+    """Whether a look has come due."""
+    due = select(t.incidents.c.id).where(t.incidents.c.state == S.TRIAGING.value, t.incidents.c.look_at <= tx.now)
+    return tx.one(due.limit(1)) is not None
+
+
+def looks_later(tx: Tx, incident_id: IncidentId) -> bool:
+    """Whether the next look of this incident is still to come."""
+    row = tx.one(select(t.incidents.c.look_at).where(t.incidents.c.id == incident_id))
+    return row is not None and row["look_at"] is not None and row["look_at"] > tx.now

@@ -1,0 +1,1 @@
+"""The front door: proof first, stored before it is answered, read after."""

@@ -1,0 +1,1 @@
+"""Where people meet it. A surface shows the journal; no decision is ever read back out of one."""

@@ -1,0 +1,332 @@
+"""The walk: receive, diagnose, decide. The fourth step, act, is ``bot/acting.py``, in a process of its own.
+
+Each step loads by id, calls one or two pure steps, saves and rings whoever goes on. It is the only place where
+an incident's stage moves, save for the runs that carry it along (``journal/runs.py``).
+"""
+
+import time
+from collections.abc import Mapping
+from datetime import timedelta
+
+from actions.approval import Decision, Press, Rejection
+from actions.proposal import NoProposal, propose
+from actions.verification import Measured, Outcome, Sample
+from agents.facts import Reader
+from agents.gather import Gathered, gather
+from agents.incident.claims import FactName, Op
+from agents.incident.clock import now
+from agents.incident.errors import BadInput
+from agents.incident.evidence import Evidence, Question, QuestionKind, Window
+from agents.incident.finding import Criterion, Finding, FindingState
+from agents.incident.ids import FindingId, IncidentId, ProposalId, RunId, VerificationId, new_id
+from agents.incident.incident import Alert, Incident
+from agents.incident.lifecycle import ActionState, IncidentState
+from agents.signatures.evaluate import Bench, Entity, Truth, criteria, read
+from agents.triage import triage, wanted
+from bot.journal import approvals, evidence, incidents, intake, runs, verifications
+from bot.journal.journal import Tx
+from bot.receiver import parsers
+from bot.wiring.parts import DecideParts, ReceiveParts, TriageParts
+
+S, A = IncidentState, ActionState
+
+HISTORY = 600
+"""Telemetry intervals looked back: ten minutes at one second, two and a half hours at fifteen."""
+
+RECENT = 4
+"""Telemetry intervals that are "now"."""
+
+UNSETTLED = frozenset({FindingState.INCONCLUSIVE, FindingState.SUSPECTS})
+MAX_LOOKS = 5
+"""An alert can be faster than the evidence behind it: half a "now" later there is more to see."""
+
+KEPT_HEADERS = frozenset({"content-type", "user-agent"})
+
+
+def receive(source: str, headers: Mapping[str, str], body: bytes, parts: ReceiveParts) -> tuple[str, bool]:
+    """Store a proven delivery as it came, and ring. Returns the inbox id and whether it is new."""
+    configured = parts.sources[source]
+    kept = {k: v for k, v in headers.items() if k in KEPT_HEADERS}
+    key = parsers.delivery_key(configured.system, body)
+    return intake.store(parts.journal, source=source, system=configured.system, key=key, headers=kept, body=body)
+
+
+def take_in(inbox_id: str, parts: TriageParts) -> None:
+    """Read one delivery: alerts open, join or end episodes; change records are kept."""
+    try:
+        with parts.journal.write("intake") as tx:
+            row = intake.take(tx, inbox_id)
+            if row is None:
+                return
+            match parsers.parse(row["source"], parts.sources.get(row["source"]), row["body"]):
+                case parsers.Alerts(items=alerts):
+                    for alert in alerts:
+                        _apply(tx, alert)
+                case parsers.Changes(items=changes):
+                    for change in changes:
+                        evidence.save_change(tx, change)
+            intake.finish(tx, inbox_id)
+    except BadInput as error:
+        # The bytes stay in the inbox and can be read again after a mend.
+        with parts.journal.write("intake.unreadable") as tx:
+            intake.finish(tx, inbox_id, str(error))
+        parts.log.warning("intake.unreadable", inbox_id=inbox_id, error=str(error))
+
+
+def _apply(tx: Tx, alert: Alert) -> None:
+    incident_id = incidents.apply(tx, alert)
+    if incident_id is not None and not incidents.load(tx, incident_id).alert_firing:
+        # In the same commit: a question about a resolved alert must not outlive it, even if it fires again.
+        approvals.cancel_open(tx, incident_id, "the alert resolved")
+
+
+def diagnose(incident_id: IncidentId, parts: TriageParts) -> None:
+    """Gather, judge, report, propose. Evidence already stored for this attempt is not fetched again."""
+    with parts.journal.write("triage.begun") as tx:
+        incident = incidents.load(tx, incident_id, lock=True)
+        if incident.state in {S.RECEIVED, S.REOPENED}:
+            incident = incidents.move(tx, incident, S.TRIAGING, actor="triage")
+        held = evidence.of_look(tx, incident_id, attempt=incident.attempt, look=incident.look)
+        early = incidents.looks_later(tx, incident_id)
+    if incident.state is S.TRIAGING and not early:
+        _report(incident, held, parts)
+    propose_next(incident_id, parts)
+
+
+def _report(incident: Incident, held: tuple[Evidence, ...], parts: TriageParts) -> None:
+    asked = wanted(incident, parts.knowledge)
+    started = time.monotonic()
+    if asked and not held:
+        gathered = _gather(asked, incident.id, parts)
+        held = gathered.evidence
+        with parts.journal.write("evidence") as tx:
+            evidence.keep(
+                tx,
+                held,
+                gathered.blobs,
+                attempt=incident.attempt,
+                look=incident.look,
+                purpose=evidence.TRIAGE,
+            )
+            tx.event(incident.id, "triage", "evidence.gathered", readings=_readings(held))
+    gathered_s = time.monotonic() - started
+    answered = {e.question for e in held}
+    finding = triage(
+        incident,
+        held,
+        unasked=tuple(q for q in asked if q not in answered),
+        read_blob=parts.read_blob,
+        knowledge=parts.knowledge,
+        finding_id=FindingId(new_id("FI")),
+        at=now(),
+    )
+    with parts.journal.write("finding") as tx:
+        incident = incidents.load(tx, incident.id, lock=True)
+        if incident.state is not S.TRIAGING or incident.look != finding.look:
+            return  # it resolved meanwhile, or another worker looked too
+        evidence.save_finding(tx, finding)
+        again = finding.state in UNSETTLED and incident.look < MAX_LOOKS and incident.alert_firing
+        if again:
+            incidents.look_again(tx, incident, _recent(parts) / 2, "triage")
+        else:
+            incidents.move(
+                tx, incident, S.REPORTED, actor="triage", finding=finding.id, finding_state=finding.state.value
+            )
+    parts.log.info(
+        "triage.finished",
+        incident_id=incident.id,
+        state=finding.state.value,
+        signature=finding.signature,
+        claims=len(finding.claims),
+        evidence=len(held),
+        dropped=len(finding.dropped),
+        look=finding.look,
+        gathered_s=round(gathered_s, 3),
+        judged_s=round(time.monotonic() - started - gathered_s, 3),
+    )
+
+
+def _gather(asked: set[Question], incident_id: IncidentId, parts: TriageParts) -> Gathered:
+    end, interval = now(), parts.knowledge.catalogue.telemetry_interval
+    return gather(
+        asked,
+        incident_id=incident_id,
+        catalogue=parts.knowledge.catalogue,
+        probes=parts.probes,
+        window=Window(start=end - HISTORY * interval, end=end, recent=_recent(parts)),
+        budget=parts.budget,
+    )
+
+
+def _recent(parts: TriageParts) -> timedelta:
+    return RECENT * parts.knowledge.catalogue.telemetry_interval
+
+
+def _readings(held: tuple[Evidence, ...]) -> dict[str, int]:
+    out: dict[str, int] = {}
+    for item in held:
+        out[item.reading.value] = out.get(item.reading.value, 0) + 1
+    return out
+
+
+def propose_next(incident_id: IncidentId, parts: TriageParts) -> None:
+    """The next candidate for an incident that was reported, or whose last one changed nothing."""
+    with parts.journal.write("proposal") as tx:
+        incident = incidents.load(tx, incident_id, lock=True)
+        finding = evidence.latest_finding(tx, incident_id)
+        earlier = runs.of_incident(tx, incident_id)
+        if finding is None or incident.state not in {S.REPORTED, S.PROPOSED}:
+            return
+        if any(r.state in runs.LIVE for r in earlier):
+            return
+        if not incident.alert_firing:
+            incidents.move(tx, incident, S.RESOLVED, actor="clock", reason="the alert resolved; nothing was done")
+            return
+        signature = next((s for s in parts.knowledge.signatures if s.id == finding.signature), None)
+        made = propose(
+            finding,
+            proposal_id=ProposalId(new_id("PR")),
+            number=len(earlier) + 1,
+            remedies=signature.remedies if signature is not None else (),
+            criteria=_criteria(tx, finding, parts),
+            tried=runs.tried(tx, incident_id),
+            catalogue=parts.catalogue,
+            policy=parts.policy,
+            settle=_recent(parts) + parts.knowledge.catalogue.telemetry_interval,
+            now=tx.now,
+        )
+        if isinstance(made, NoProposal):
+            incidents.move(tx, incident, S.NEEDS_HUMAN, actor="policy", reason=made.reason)
+            return
+        if incident.state is S.REPORTED:
+            incident = incidents.move(tx, incident, S.PROPOSED, actor="policy")
+        runs.save(tx, incident, made, parts.policy)
+        if made.runbook:
+            reason = f"{made.action} is never run by the bot; the runbook is written out"
+            incidents.move(tx, incident, S.NEEDS_HUMAN, actor="policy", reason=reason)
+    parts.log.info("proposal.made", incident_id=incident_id, action=made.action, mode=made.mode.value)
+
+
+def _criteria(tx: Tx, finding: Finding, parts: TriageParts) -> tuple[tuple[Criterion, float | None], ...]:
+    """The signature's recovery checks, each with what it reads in the finding's own evidence."""
+    signature = next((s for s in parts.knowledge.signatures if s.id == finding.signature), None)
+    service = parts.knowledge.catalogue.find(finding.service, finding.environment)
+    if signature is None or service is None or finding.entity is None:
+        return ()
+    replica = finding.entity.removeprefix(service.id).lstrip("/") or None
+    held = evidence.of_look(tx, finding.incident_id, attempt=finding.attempt, look=finding.look)
+    bench = Bench(Reader(e, evidence.blob(tx, e.blob_sha256)) for e in held)
+    tied = criteria(signature, Entity(service=service, replica=replica), parts.knowledge.catalogue)
+    return tuple((c, _before(c, bench)) for c in tied)
+
+
+def _before(criterion: Criterion, bench: Bench) -> float | None:
+    """What a criterion reads before acting. A share of a baseline is taken of the better of now and before."""
+    now_ = _measure(criterion, bench).value
+    if not criterion.of_baseline:
+        return now_
+    past = [
+        value
+        for reader in bench.about(_question(criterion))
+        if (value := reader.value(FactName.BASELINE, criterion.where)) is not None
+    ]
+    best = max([*past, *([now_] if now_ is not None else [])], default=None)
+    return best if best else None  # a share of nothing would always be reached
+
+
+def _question(criterion: Criterion) -> Question:
+    return Question(
+        kind=QuestionKind.QUANTITY,
+        service=criterion.service,
+        environment=criterion.environment,
+        name=criterion.quantity,
+    )
+
+
+def _measure(criterion: Criterion, bench: Bench) -> Measured:
+    """One criterion as read; what was cut short is no reading. Of several probes the least recovered counts."""
+    values = []
+    for reader in bench.about(_question(criterion)):
+        truth, value = read(reader, criterion.fact, criterion.where, criterion.op, criterion.threshold)
+        if value is not None and truth is not Truth.UNKNOWN:
+            values.append((value, reader.evidence.id))
+    if not values:
+        return Measured(value=None)
+    low_is_good = criterion.op in {Op.LT, Op.LE, Op.EQ}
+    value, cited = max(values) if low_is_good else min(values)
+    return Measured(value=value, evidence=(cited,))
+
+
+def decide(press: Press, parts: DecideParts) -> Decision | Rejection:
+    """One press of a button, decided and answered; whoever goes on is rung in the same commit."""
+    with parts.journal.write("decision") as tx:
+        return approvals.press(tx, press, parts.people)
+
+
+def sample(verification_id: VerificationId, parts: TriageParts) -> Outcome | None:
+    """Read the recovery criteria once, store the sample, judge the window. Never done by whoever acted."""
+    with parts.journal.read() as tx:
+        window = verifications.open_window(tx, verification_id)
+        if window is None:
+            return None
+        run = runs.view(tx, RunId(window[0]["run_id"]))
+    targets = window[1].targets
+    gathered = _gather({_question(t.criterion) for t in targets}, run.incident_id, parts)
+    bench = Bench(Reader(e, gathered.blobs[e.blob_sha256]) for e in gathered.evidence)
+    measured = tuple(_measure(t.criterion, bench) for t in targets)
+    cited = {e for m in measured for e in m.evidence}
+    kept = [e for e in gathered.evidence if e.id in cited]
+    blobs = {e.blob_sha256: gathered.blobs[e.blob_sha256] for e in kept}
+    with parts.journal.write("sample") as tx:
+        evidence.keep(tx, kept, blobs, attempt=run.incident_attempt, look=0, purpose=evidence.VERIFICATION)
+        return verifications.add(tx, verification_id, Sample(at=tx.now, measured=measured))
+
+
+BEFORE_ACTING = frozenset(
+    {S.RECEIVED, S.TRIAGING, S.WAITING_ON, S.REPORTED, S.PROPOSED, S.REOPENED, S.NEEDS_HUMAN}
+)
+
+
+def settle(incident_id: IncidentId, parts: TriageParts) -> None:
+    """Bring an incident to where its alert and its last run say it stands; then try the next candidate."""
+    with parts.journal.write("settle") as tx:
+        incident = incidents.load(tx, incident_id, lock=True)
+        done = runs.of_incident(tx, incident_id)
+        last = done[-1] if done else None
+        if not incident.alert_firing and incident.state in BEFORE_ACTING | {S.MITIGATED}:
+            approvals.cancel_open(tx, incident_id, "the alert resolved")
+            if not any(r.state in runs.LIVE - runs.WAITING for r in runs.of_incident(tx, incident_id)):
+                incident = incidents.load(tx, incident_id)
+                incidents.move(tx, incident, S.RESOLVED, actor=incident.source, reason="the alert resolved")
+            return
+        if last is None or incident.state not in {S.PROPOSED, S.MITIGATING, S.VERIFYING}:
+            return
+        match last.state:
+            case A.REJECTED | A.EXPIRED | A.CANCELLED | A.STALE:
+                reason = f"the proposal was {last.state.lower()}" + (f": {last.reason}" if last.reason else "")
+                incidents.move(tx, incident, S.NEEDS_HUMAN, actor="policy", reason=reason)
+            case A.ABORTED if last.reason != runs.LOST:
+                reason = f"nothing was done: {last.reason}"
+                incidents.move(tx, incident, S.NEEDS_HUMAN, actor="policy", reason=reason)
+            case A.ESCALATED:
+                incidents.move(tx, incident, S.NEEDS_HUMAN, actor="policy", reason=last.reason)
+            case A.UNDONE if verifications.outcome_of(tx, last.id) is not Outcome.INEFFECTIVE:
+                reason = "the action made things worse or was applied in part; it was undone"
+                incidents.move(tx, incident, S.NEEDS_HUMAN, actor="policy", reason=reason)
+            case A.INEFFECTIVE if not verifications.has_undo(tx, last.id):
+                _next_candidate(tx, incident, "the action did not help")
+            case A.UNDONE:
+                _next_candidate(tx, incident, "it did not help and was undone")
+            case A.NOT_APPLIED:
+                _next_candidate(tx, incident, "nothing was applied")
+            case A.ABORTED:
+                pass  # the runner was lost before any effect: the same may be proposed again
+            case _:
+                return
+    propose_next(incident_id, parts)
+
+
+def _next_candidate(tx: Tx, incident: Incident, reason: str) -> None:
+    """Open the next attempt, unless an earlier settling got so far and no further."""
+    if incident.state is not S.PROPOSED:
+        incidents.move(tx, incident, S.PROPOSED, actor="policy", reason=reason)

@@ -1,0 +1,1 @@
+"""One wiring per process: what it can do is the list of its parts."""

@@ -1,0 +1,50 @@
+"""What each process holds. Nothing that is not listed can be reached from its steps."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from actions.action import Action
+from actions.policy import People, Policy
+from agents.ports import Probe
+from agents.triage import Knowledge
+from bot.configuration import Source
+from bot.journal import evidence
+from bot.journal.journal import Journal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceiveParts:
+    """The receiver: webhook secrets, no credential to read or change a system."""
+
+    journal: Journal
+    sources: Mapping[str, Source]
+    tokens: Mapping[str, Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecideParts:
+    """Whoever takes presses of buttons."""
+
+    journal: Journal
+    people: People
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TriageParts:
+    """The triage worker: probes that read, and no way to change anything."""
+
+    journal: Journal
+    sources: Mapping[str, Source]
+    knowledge: Knowledge
+    probes: Sequence[Probe]
+    budget: timedelta
+    catalogue: Mapping[str, Action]
+    policy: Policy
+    log: Any
+
+    def read_blob(self, digest: str) -> bytes:
+        """Stored bytes by hash."""
+        with self.journal.read() as tx:
+            return evidence.blob(tx, digest)

@@ -1,0 +1,717 @@
+"""What the journal promises, on SQLite and on PostgreSQL alike."""
+
+import sqlite3
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import func, inspect, select
+
+from actions.ports import LockSet, Token
+from actions.steps import SetRevision, Step
+from actions.verification import Measured, Outcome, Sample
+from agents.incident.claims import (
+    Cause,
+    ChangeFact,
+    Claim,
+    FactName,
+    LogPresent,
+    MetricChange,
+    Op,
+    Precedes,
+    Where,
+)
+from agents.incident.errors import BadInput, JournalUnavailable, Refused
+from agents.incident.evidence import Evidence
+from agents.incident.finding import Dropped, Finding, RefuterOutcome, RefuterSeen, Said, Suspect
+from agents.incident.ids import EvidenceId, IncidentId, RunId, VerificationId
+from agents.incident.incident import AlertStatus, Incident, Severity
+from agents.incident.lifecycle import ACTION_TERMINAL, ActionState, IncidentState, action_may
+from bot.journal import evidence, incidents, intake, migrate, outbox, runs, verifications
+from bot.journal import tables as t
+from bot.journal.journal import REVISION, Journal, Tx, check, open_engine
+from bot.journal.ledger import JournalLedger
+from bot.journal.rows import cas, row_of
+from bot.journal.tables import metadata
+from tests.builders import (
+    NOON,
+    PEOPLE,
+    Asked,
+    a_change,
+    a_claim,
+    a_finding,
+    a_policy,
+    an_alert,
+    ask,
+    open_incident,
+    some_evidence,
+)
+from tests.conftest import Rung
+from tests.contract.postgres import Postgres
+
+S, A = IncidentState, ActionState
+
+
+class Stop(Exception):  # stands for a process that ends here
+    """Raised inside a transaction."""
+
+
+def _count(tx: Tx, table: object) -> int:
+    counted: int = tx.run(select(func.count()).select_from(table)).scalar_one()  # type: ignore[arg-type]
+    return counted
+
+
+def _opened(journal: Journal, state: IncidentState = S.RECEIVED, **named: object) -> Incident:
+    with journal.write("test.opened") as tx:
+        return open_incident(tx, state, **named)
+
+
+def _apply(journal: Journal, **named: object) -> IncidentId | None:
+    with journal.write("test.alert") as tx:
+        return incidents.apply(tx, an_alert(**named))
+
+
+def _loaded(journal: Journal, incident_id: IncidentId) -> Incident:
+    with journal.read() as tx:
+        return incidents.load(tx, incident_id)
+
+
+def _store(journal: Journal, key: str | None, source: str = "alertmanager") -> tuple[str, bool]:
+    return intake.store(journal, source=source, system=source, key=key, headers={"user-agent": "x"}, body=b"{}")
+
+
+# What comes in
+
+
+def test_a_delivery_repeated_under_its_key_is_stored_and_rung_once(journal: Journal, rung: Rung) -> None:
+    first, new = _store(journal, "d-1")
+    assert new
+    assert _store(journal, "d-1") == (first, False)
+    assert [(job, subject) for _, job, subject in rung] == [("intake", first)]
+    with journal.read() as tx:
+        assert _count(tx, t.inbox) == 1
+        assert _count(tx, t.outbox) == 1
+
+
+def test_the_same_key_of_another_source_and_deliveries_without_a_key_are_others(journal: Journal) -> None:
+    ids = {_store(journal, "d-1")[0], _store(journal, "d-1", "cdevents")[0]}
+    ids |= {_store(journal, None)[0], _store(journal, None)[0]}
+    assert len(ids) == 4
+
+
+def test_one_delivery_stored_by_many_at_once_is_one_row(journal: Journal) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        stored = list(pool.map(lambda _: _store(journal, "d-1"), range(8)))
+    assert len({row for row, _ in stored}) == 1
+    assert sum(new for _, new in stored) == 1
+
+
+def test_a_delivery_is_taken_until_it_is_finished(journal: Journal) -> None:
+    row, _ = _store(journal, "d-1")
+    with journal.write("test.taken") as tx:
+        taken = intake.take(tx, row)
+        assert taken is not None
+        assert taken["body"] == b"{}"
+        intake.finish(tx, row)
+    with journal.write("test.again") as tx:
+        assert intake.take(tx, row) is None
+        assert intake.waiting(tx, timedelta(seconds=-1)) == []
+
+
+def test_a_delivery_nobody_parsed_is_found(journal: Journal) -> None:
+    row, _ = _store(journal, "d-1")
+    with journal.read() as tx:
+        assert intake.waiting(tx, timedelta(seconds=-1)) == [row]
+        assert intake.waiting(tx, timedelta(minutes=1)) == []
+
+
+# Alerts, episodes, incidents
+
+
+def test_a_firing_alert_repeated_opens_one_incident(journal: Journal, rung: Rung) -> None:
+    assert _apply(journal) == _apply(journal) == _apply(journal, summary="still")
+    assert [job for _, job, _ in rung] == ["diagnose"]
+    with journal.read() as tx:
+        assert _count(tx, t.incidents) == 1
+        assert _count(tx, t.episodes) == 1
+
+
+def test_alerts_of_another_identity_or_source_open_others(journal: Journal) -> None:
+    assert len({_apply(journal), _apply(journal, identity="other"), _apply(journal, source="other")}) == 3
+
+
+def test_a_resolved_alert_ends_the_episode_and_is_told_once(journal: Journal, rung: Rung) -> None:
+    incident_id = _apply(journal)
+    for _ in range(2):
+        assert _apply(journal, status=AlertStatus.RESOLVED) == incident_id
+    assert [job for _, job, _ in rung] == ["diagnose", "settle"]
+    assert incident_id is not None
+    assert not _loaded(journal, incident_id).alert_firing
+
+
+def test_a_resolved_alert_nobody_knows_opens_nothing(journal: Journal, rung: Rung) -> None:
+    assert _apply(journal, status=AlertStatus.RESOLVED) is None
+    assert rung == []
+
+
+@pytest.mark.parametrize("state", [S.RESOLVED, S.MITIGATED])
+def test_firing_again_within_a_day_is_the_next_attempt(journal: Journal, state: IncidentState) -> None:
+    incident = _opened(journal, state, identity="one")
+    _apply(journal, identity="one", status=AlertStatus.RESOLVED)
+    assert _apply(journal, identity="one", started_at=NOON + timedelta(hours=1)) == incident.id
+    again = _loaded(journal, incident.id)
+    assert (again.state, again.attempt, again.look, again.alert_firing) == (S.REOPENED, 2, 1, True)
+
+
+def test_firing_again_after_a_day_opens_a_new_one(journal: Journal) -> None:
+    incident = _opened(journal, S.RESOLVED, identity="one")
+    with journal.read() as tx:
+        ended = tx.now - timedelta(hours=24, seconds=1)
+    _apply(journal, identity="one", status=AlertStatus.RESOLVED, ended_at=ended)
+    assert _apply(journal, identity="one", started_at=ended + timedelta(hours=1)) not in {None, incident.id}
+
+
+def test_firing_again_after_it_was_closed_opens_a_new_one(journal: Journal) -> None:
+    incident = _opened(journal, S.CLOSED, identity="one")
+    _apply(journal, identity="one", status=AlertStatus.RESOLVED)
+    new = _apply(journal, identity="one", started_at=NOON + timedelta(hours=1))
+    assert new not in {None, incident.id}
+    assert _loaded(journal, incident.id).state is S.CLOSED
+
+
+def test_firing_again_before_anybody_settled_joins_the_incident(journal: Journal, rung: Rung) -> None:
+    incident = _opened(journal, S.PROPOSED, identity="one")
+    _apply(journal, identity="one", status=AlertStatus.RESOLVED)
+    assert _apply(journal, identity="one", started_at=NOON + timedelta(hours=1)) == incident.id
+    joined = _loaded(journal, incident.id)
+    assert (joined.state, joined.attempt, joined.alert_firing) == (S.PROPOSED, 1, True)
+
+
+def test_a_firing_that_is_older_than_what_was_applied_opens_nothing(journal: Journal) -> None:
+    incident = _opened(journal, S.RESOLVED, identity="one")
+    _apply(journal, identity="one", status=AlertStatus.RESOLVED)
+    _apply(journal, identity="one", started_at=NOON - timedelta(minutes=1))
+    assert _loaded(journal, incident.id).state is S.RESOLVED
+
+
+def test_an_incident_is_read_as_it_was_opened(journal: Journal) -> None:
+    incident = _opened(journal, severity=Severity.WARNING, summary="§ 1: naïve", service=None)
+    assert (incident.severity, incident.summary, incident.service) == (Severity.WARNING, "§ 1: naïve", None)
+    assert incident.alert_started_at == NOON
+    assert incident.alert_started_at.utcoffset() == timedelta(0)
+
+
+# Moves
+
+
+def test_a_move_is_a_compare_and_set(journal: Journal) -> None:
+    stale = _opened(journal)
+    with journal.write("test.moved") as tx:
+        moved = incidents.move(tx, stale, S.TRIAGING, actor="one")
+    assert (moved.state, moved.version) == (S.TRIAGING, stale.version + 1)
+    with journal.read() as tx:
+        before = _count(tx, t.events)
+    with pytest.raises(Refused, match="somebody else"), journal.write("test.stale") as tx:
+        incidents.move(tx, stale, S.NEEDS_HUMAN, actor="other")
+    with journal.read() as tx:
+        assert _count(tx, t.events) == before
+    assert _loaded(journal, stale.id) == moved
+
+
+def test_a_move_in_the_right_state_but_of_an_older_version_is_refused(journal: Journal) -> None:
+    first = _opened(journal, S.RESOLVED, identity="one")
+    with journal.write("test.again") as tx:
+        again = incidents.move(tx, first, S.REOPENED, actor="one")
+        again = incidents.move(tx, again, S.RESOLVED, actor="one")
+    with pytest.raises(Refused, match="somebody else"), journal.write("test.stale") as tx:
+        incidents.move(tx, first, S.CLOSED, actor="other")
+    assert _loaded(journal, first.id) == again
+
+
+def test_a_move_that_no_table_allows_is_refused(journal: Journal) -> None:
+    incident = _opened(journal)
+    with pytest.raises(Refused, match="cannot go"), journal.write("test.jump") as tx:
+        incidents.move(tx, incident, S.MITIGATED, actor="one")
+
+
+def test_of_many_who_move_at_once_one_does(journal: Journal) -> None:
+    incident = _opened(journal)
+    barrier = threading.Barrier(4)
+
+    def move(to: IncidentState) -> bool:
+        barrier.wait()
+        try:
+            with journal.write("test.race") as tx:
+                incidents.move(tx, incident, to, actor=to.value)
+        except Refused:
+            return False
+        return True
+
+    with ThreadPoolExecutor(4) as pool:
+        moved = list(pool.map(move, (S.TRIAGING, S.RESOLVED, S.NEEDS_HUMAN, S.SUPPRESSED)))
+    assert sum(moved) == 1
+    assert _loaded(journal, incident.id).version == incident.version + 1
+
+
+def test_a_terminal_run_never_changes(journal: Journal) -> None:
+    question = ask(journal)
+    for state in sorted(ACTION_TERMINAL):
+        assert not any(action_may(state, to) for to in A)
+        with journal.write("test.placed") as tx:
+            tx.run(t.action_runs.update().values(state=state.value))
+        for to in A:
+            with pytest.raises(Refused), journal.write("test.moved") as tx:
+                cas(tx, row_of(tx, question.run_id), to)
+        with journal.read() as tx:
+            assert row_of(tx, question.run_id)["state"] == state.value
+
+
+def test_a_run_moves_by_compare_and_set_and_carries_its_incident(journal: Journal, rung: Rung) -> None:
+    question = ask(journal)
+    with journal.write("test.placed") as tx:
+        tx.run(t.action_runs.update().values(state=A.PREFLIGHT.value))
+    with journal.write("test.moved") as tx:
+        runs.move(tx, question.run_id, A.EXECUTING, version=1, actor="runner")
+    assert _loaded(journal, question.incident_id).state is S.MITIGATING
+    with pytest.raises(Refused, match="somebody else"), journal.write("test.stale") as tx:
+        runs.move(tx, question.run_id, A.EXECUTED, version=1, actor="runner")
+    with journal.write("test.lost") as tx:
+        runs.move(tx, question.run_id, A.UNKNOWN, version=2, actor="clock")
+    assert rung[-1][1:] == ("act", question.run_id)
+
+
+def test_a_run_in_the_right_state_but_of_an_older_version_is_not_moved(journal: Journal) -> None:
+    question = ask(journal)
+    with journal.write("test.moved") as tx:
+        stale = row_of(tx, question.run_id)
+        cas(tx, stale, A.HELD)
+        cas(tx, row_of(tx, question.run_id), A.AWAITING_APPROVAL)
+    with pytest.raises(Refused, match="somebody else"), journal.write("test.stale") as tx:
+        cas(tx, stale, A.HELD)
+
+
+def test_a_step_is_written_only_by_the_runner_whose_token_is_in_force(journal: Journal) -> None:
+    ledger = JournalLedger(journal, PEOPLE, a_policy())
+    question = ask(journal, "rollback_deployment")
+    with journal.write("test.placed") as tx:
+        tx.run(t.action_runs.update().values(state=A.UNKNOWN.value, generation=1, counter=1))
+    old = ledger.run(question.run_id)
+    step = _step()
+    with pytest.raises(Refused, match="may not write"):
+        ledger.intend(old, "do", 1, step)  # what is unknown gets no second effect
+    new = ledger.retoken(old, Token(generation=1, counter=2))
+    with pytest.raises(Refused, match="may not write"):
+        ledger.intend(old, "undo", 1, step)
+    row = ledger.intend(new, "undo", 1, step)
+    assert ledger.intend(new, "undo", 1, step) == row
+    assert [s.key for s in ledger.steps(new, "undo")] == [row.key]
+    with pytest.raises(Refused, match="somebody else"):
+        ledger.retoken(old, Token(generation=1, counter=3))
+
+
+def test_a_grant_counts_only_above_every_token_on_record(journal: Journal) -> None:
+    ledger = JournalLedger(journal, PEOPLE, a_policy())
+    with journal.write("test.generation") as tx:
+        tx.run(t.lock_service.insert().values(id=1, generation=2, run_id="r", since=tx.now))
+    first, second = ask(journal), ask(journal)
+    with journal.write("test.placed") as tx:
+        tx.run(t.action_runs.update().values(state=A.READY.value))
+    want = _lock_set(journal, first.run_id)
+
+    def reserve(run_id: RunId, generation: int, counter: int) -> ActionState:
+        return ledger.reserve(ledger.run(run_id), Token(generation=generation, counter=counter), want).state
+
+    with pytest.raises(Refused, match="another generation"):
+        reserve(first.run_id, 1, 9)
+    with pytest.raises(Refused, match="another generation"):
+        reserve(first.run_id, 3, 1)
+    assert reserve(first.run_id, 2, 5) is A.RESERVED
+    for counter in (4, 5):
+        with pytest.raises(Refused, match="on record"):
+            reserve(second.run_id, 2, counter)
+    assert ledger.run(second.run_id).state is A.READY
+    assert reserve(second.run_id, 2, 6) is A.RESERVED
+
+
+# Together or not at all
+
+
+def test_a_move_its_event_and_its_outbox_row_commit_together(journal: Journal, rung: Rung) -> None:
+    incident = _opened(journal)
+    rung.clear()
+    with journal.read() as tx:
+        before = (_count(tx, t.events), _count(tx, t.outbox))
+    with journal.write("test.moved") as tx:
+        incidents.move(tx, incident, S.TRIAGING, actor="one")
+        tx.ring("settle", incident.id)
+        assert rung == []  # nobody is told of what may still be taken back
+    with journal.read() as tx:
+        assert (_count(tx, t.events), _count(tx, t.outbox)) == (before[0] + 1, before[1] + 1)
+    assert [r[1:] for r in rung] == [("settle", incident.id)]
+
+
+def test_one_bell_is_enough_until_it_is_rung(journal: Journal, rung: Rung) -> None:
+    incident = _opened(journal)
+    for _ in range(20):
+        with journal.write("test.again") as tx:
+            tx.ring("settle", incident.id)
+    with journal.read() as tx:
+        rows = tx.all(select(t.outbox).where(t.outbox.c.job == "settle"))
+    assert len(rows) == 1
+
+
+def test_of_a_block_that_fails_nothing_is_kept_and_nothing_is_rung(journal: Journal, rung: Rung) -> None:
+    incident = _opened(journal)
+    rung.clear()
+    with journal.read() as tx:
+        before = (_count(tx, t.events), _count(tx, t.outbox))
+    with pytest.raises(Stop), journal.write("test.failed") as tx:
+        incidents.move(tx, incident, S.TRIAGING, actor="one")
+        tx.ring("diagnose", incident.id)
+        raise Stop
+    with journal.read() as tx:
+        assert (_count(tx, t.events), _count(tx, t.outbox)) == before
+    assert _loaded(journal, incident.id) == incident
+    assert rung == []
+
+
+def test_what_is_not_committed_is_seen_by_nobody_else(journal: Journal) -> None:
+    incident = _opened(journal)
+    with journal.write("test.moved") as tx:
+        incidents.move(tx, incident, S.TRIAGING, actor="one")
+        assert _loaded(journal, incident.id).state is S.RECEIVED
+    assert _loaded(journal, incident.id).state is S.TRIAGING
+
+
+def test_the_outbox_keeps_what_was_not_sent(journal: Journal, rung: Rung) -> None:
+    _opened(journal)
+    _opened(journal)
+    numbers = [number for number, _, _ in rung]
+    with journal.read() as tx:
+        assert list(outbox.unsent(tx, timedelta(0))) == rung
+        assert list(outbox.unsent(tx, timedelta(minutes=1))) == []
+        assert [r[0] for r in outbox.unsent(tx, timedelta(0), limit=1)] == numbers[:1]
+    with journal.write("test.sent") as tx:
+        outbox.sent(tx, numbers[:1])
+    with journal.read() as tx:
+        assert [r[0] for r in outbox.unsent(tx, timedelta(0))] == numbers[1:]
+
+
+def test_every_event_makes_the_card_newer(journal: Journal) -> None:
+    incident = _opened(journal)
+    version = select(t.incidents.c.card_version).where(t.incidents.c.id == incident.id)
+    with journal.write("test.event") as tx:
+        before = tx.run(version).scalar_one()
+        tx.event(incident.id, "one", "something.happened", number=1)
+        assert tx.run(version).scalar_one() == before + 1
+
+
+# The clock
+
+
+def test_now_is_the_databases_clock(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.time", lambda: 0.0)
+    before = datetime.now(UTC)
+    with journal.read() as tx:
+        assert abs(tx.now - before) < timedelta(seconds=10)
+        assert tx.now.utcoffset() == timedelta(0)
+
+
+def test_now_goes_on_within_one_transaction(journal: Journal) -> None:
+    with journal.write("test.now") as tx:
+        start = tx.now
+        for _ in range(20_000):
+            if tx.now > start:
+                return
+    pytest.fail("time stood still for the length of a transaction")
+
+
+# Evidence, findings, changes
+
+
+def _keep(journal: Journal, item: Evidence, data: bytes) -> None:
+    with journal.write("test.kept") as tx:
+        evidence.keep(tx, [item], {item.blob_sha256: data}, attempt=1, look=1, purpose=evidence.TRIAGE)
+
+
+def test_evidence_and_its_bytes_are_written_once(journal: Journal) -> None:
+    incident = _opened(journal)
+    item, data = some_evidence(incident_id=incident.id)
+    _keep(journal, item, data)
+    other, _ = some_evidence(incident_id=incident.id, query="forged")
+    _keep(journal, other, b"forged")
+    with journal.read() as tx:
+        assert evidence.find(tx, item.id) == (item, data)
+        assert evidence.blob(tx, item.blob_sha256) == data
+        assert evidence.of_look(tx, incident.id, attempt=1, look=1) == (item,)
+        assert evidence.of_look(tx, incident.id, attempt=1, look=2) == ()
+        assert (_count(tx, t.blobs), _count(tx, t.evidence)) == (1, 1)
+
+
+def test_evidence_kept_by_two_at_once_is_one(journal: Journal) -> None:
+    incident = _opened(journal)
+    item, data = some_evidence(incident_id=incident.id)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: _keep(journal, item, data), range(8)))
+    with journal.read() as tx:
+        assert (_count(tx, t.blobs), _count(tx, t.evidence)) == (1, 1)
+
+
+def test_evidence_is_found_by_a_prefix_that_is_its_alone(journal: Journal) -> None:
+    incident = _opened(journal)
+    first, data = some_evidence("one", id=EvidenceId("EV_AB_1"), incident_id=incident.id)
+    second, more = some_evidence("two", id=EvidenceId("EV_ABX2"), incident_id=incident.id)
+    _keep(journal, first, data)
+    _keep(journal, second, more)
+    with journal.read() as tx:
+        assert evidence.find(tx, "EV_AB_")[0] == first  # "_" is a letter, not a wildcard
+        with pytest.raises(BadInput, match="more than one"):
+            evidence.find(tx, "EV_AB")
+        with pytest.raises(BadInput, match="no evidence"):
+            evidence.find(tx, "EV_C")
+        with pytest.raises(BadInput, match="not in the journal"):
+            evidence.blob(tx, "0" * 64)
+
+
+CLAIMS: tuple[Claim, ...] = (
+    a_claim(where=Where(instance="checkout-1", not_upstream_instance="gateway"), value=-0.0),
+    MetricChange(
+        evidence=EvidenceId("EV_1"),
+        entity="demo/checkout",
+        where=Where(),
+        before=1.0,
+        after=float(10**300),
+        onset=(NOON, NOON + timedelta(milliseconds=1)),
+        op=Op.GT,
+        threshold=2.0,
+        fact=FactName.MAX,
+    ),
+    LogPresent(
+        evidence=EvidenceId("EV_1"), entity="demo/checkout", pattern="p", quote='"ünknown"\tcolumn', count=3
+    ),
+    ChangeFact(evidence=EvidenceId("EV_1"), entity="demo/checkout", change_id="c", kind="deploy", at=NOON),
+    Precedes(
+        first_evidence=EvidenceId("EV_1"),
+        second_evidence=EvidenceId("EV_1"),
+        first=(NOON, NOON),
+        second=(NOON, NOON),
+        first_what="a",
+        second_what="b",
+    ),
+    Cause(signature="F34", title="bad", entity="demo/checkout", evidence=(EvidenceId("EV_1"),)),
+)
+
+
+def test_a_finding_comes_back_equal(journal: Journal) -> None:
+    incident = _opened(journal)
+    refuters = tuple(
+        RefuterSeen(id=o.value, means="m", hard=True, outcome=o, text="t", claim=c)
+        for o, c in zip(RefuterOutcome, (CLAIMS[0], CLAIMS[1], None), strict=True)
+    )
+    finding = a_finding(
+        incident_id=incident.id,
+        claims=tuple(Said(claim=c, text=type(c).__name__) for c in CLAIMS),
+        refuters=refuters,
+        suspects=(Suspect(signature="F11", title="pool", entity="demo/checkout", score=0.1 + 0.2),),
+        dropped=(Dropped(code="G1", what="w"),),
+        not_checked=("x",),
+        made_at=NOON.replace(microsecond=123456),
+    )
+    with journal.write("test.finding") as tx:
+        evidence.save_finding(tx, finding)
+    with journal.read() as tx:
+        loaded = evidence.latest_finding(tx, incident.id)
+    assert loaded == finding
+    assert loaded is not None
+    assert [type(s.claim) for s in loaded.claims] == [type(c) for c in CLAIMS]
+
+
+def test_the_newest_finding_is_that_of_the_last_look_of_the_last_attempt(journal: Journal) -> None:
+    incident = _opened(journal)
+    saved: list[Finding] = []
+    for attempt, look in ((1, 1), (1, 2), (2, 1)):
+        saved.append(a_finding(incident_id=incident.id, attempt=attempt, look=look))
+        with journal.write("test.finding") as tx:
+            evidence.save_finding(tx, saved[-1])
+            assert evidence.latest_finding(tx, incident.id) == saved[-1]
+    with journal.read() as tx:
+        assert evidence.latest_finding(tx, IncidentId("INC_other")) is None
+
+
+def test_change_records_are_kept_once_and_found_by_service_and_time(journal: Journal) -> None:
+    change, late = a_change(), a_change(id="late", at=NOON, note="0002_add_updated_at")
+    other = a_change(id="other", service="orders")
+    with journal.write("test.changes") as tx:
+        assert [evidence.save_change(tx, c) for c in (late, change, other)] == [True, True, True]
+        assert not evidence.save_change(tx, a_change(note="told otherwise"))
+    with journal.read() as tx:
+        wanted = [(change.environment, change.service)]
+        assert evidence.changes_since(tx, wanted, change.at) == (change, late)
+        assert evidence.changes_since(tx, wanted, change.at + timedelta(microseconds=1)) == (late,)
+        assert evidence.changes_since(tx, [], change.at) == ()
+
+
+# Verification
+
+
+def test_a_window_sampled_by_two_at_once_is_judged_once(journal: Journal) -> None:
+    """As two jobs would, each with the evidence it read."""
+    ledger = JournalLedger(journal, PEOPLE, a_policy())
+    for number in range(8):
+        question = ask(journal)
+        with journal.write("test.placed") as tx:
+            tx.run(
+                t.action_runs.update()
+                .where(t.action_runs.c.id == question.run_id)
+                .values(state=A.PREFLIGHT.value, generation=1, counter=1)
+            )
+        run = ledger.begin(ledger.run(question.run_id), [])
+        ledger.move(ledger.move(run, A.EXECUTED), A.VERIFYING)
+        with journal.read() as tx:
+            window = VerificationId(
+                tx.run(
+                    select(t.verifications.c.id).where(t.verifications.c.run_id == question.run_id)
+                ).scalar_one()
+            )
+        barrier = threading.Barrier(2)
+        judged = partial(_sample, journal, question, window, barrier)
+        with ThreadPoolExecutor(2) as pool:
+            outcomes = list(pool.map(judged, (f"{number} a", f"{number} b")))
+        assert sorted(outcomes, key=str) == [None, Outcome.SUCCEEDED]
+        assert ledger.run(question.run_id).state is A.SUCCEEDED
+
+
+def _sample(
+    journal: Journal, question: Asked, window: VerificationId, barrier: threading.Barrier, body: str
+) -> Outcome | None:
+    item, data = some_evidence(body, incident_id=question.incident_id)
+    barrier.wait()
+    with journal.write("test.sample") as tx:
+        evidence.keep(tx, [item], {item.blob_sha256: data}, attempt=1, look=0, purpose=evidence.VERIFICATION)
+        measured = (Measured(value=0.0, evidence=(item.id,)),)
+        return verifications.add(tx, window, Sample(at=tx.now, measured=measured))
+
+
+# Tables
+
+
+def test_migrations_make_exactly_the_tables_the_code_names(empty_url: str) -> None:
+    assert migrate.upgrade(empty_url)
+    engine = open_engine(empty_url)
+    try:
+        with engine.connect() as connection:
+            context = MigrationContext.configure(connection, opts={"compare_type": True})
+            assert compare_metadata(context, metadata) == []
+    finally:
+        engine.dispose()
+
+
+def test_migrating_twice_changes_nothing(empty_url: str) -> None:
+    with pytest.raises(BadInput, match="no revision|no journal"):
+        check(_made(empty_url))
+    first = migrate.upgrade(empty_url)
+    assert first == migrate.head() == REVISION
+    journal = Journal(open_engine(empty_url))
+    incident = _opened(journal)
+    assert migrate.upgrade(empty_url) == first
+    check(empty_url)
+    assert _loaded(journal, incident.id) == incident
+    journal.close()
+
+
+def _made(url: str) -> str:
+    if url.startswith("sqlite"):
+        Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+    return url
+
+
+def test_an_empty_journal_can_be_taken_down_to_nothing_and_up_again(empty_url: str) -> None:
+    migrate.upgrade(empty_url)
+    engine = open_engine(empty_url)
+    config = migrate._config()
+    config.attributes["engine"] = engine
+    try:
+        command.downgrade(config, "base")
+        assert set(inspect(engine).get_table_names()) <= {"alembic_version"}
+    finally:
+        engine.dispose()
+    migrate.upgrade(empty_url)
+    check(empty_url)
+
+
+# When it cannot be had
+
+
+def test_a_sqlite_file_that_may_only_be_read_is_unavailable_for_writing(sqlite_url: str) -> None:
+    path = sqlite_url.removeprefix("sqlite:///")
+    sqlite3.connect(path).close()
+    journal = Journal(open_engine(f"sqlite:///file:{path}?mode=ro&uri=true"))
+    with journal.read() as tx:
+        assert incidents.recent(tx) == []
+    with pytest.raises(JournalUnavailable, match=r"test\.alert"):
+        _apply(journal)
+    journal.close()
+
+
+def test_a_sqlite_file_that_cannot_be_is_unavailable(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    _unavailable(f"sqlite:///{tmp_path / 'file' / 'journal.db'}")
+
+
+def test_a_server_that_is_not_there_is_unavailable(tmp_path: Path) -> None:
+    _unavailable(f"postgresql://postgres@/none?host={tmp_path}")
+
+
+def test_a_database_that_only_answers_reads_is_unavailable_for_writing(postgres_server: Postgres) -> None:
+    """What a primary becomes when it is demoted under us."""
+    with postgres_server.database() as url:
+        journal = Journal(open_engine(url))
+        name = url.partition("?")[0].rpartition("/")[2]
+        postgres_server.run(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+        with pytest.raises(JournalUnavailable):
+            _apply(journal)
+        journal.close()
+
+
+def test_a_database_that_goes_away_in_mid_transaction_is_unavailable_and_comes_back(
+    postgres_server: Postgres,
+) -> None:
+    with postgres_server.database() as url:
+        journal = Journal(open_engine(url))
+        incident = _opened(journal)
+        end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{}'"
+        with pytest.raises(JournalUnavailable), journal.write("test.cut") as tx:
+            incidents.move(tx, incident, S.TRIAGING, actor="one")
+            postgres_server.run(end.format(url.partition("?")[0].rpartition("/")[2]))
+            tx.event(incident.id, "one", "never.written")
+        assert _loaded(journal, incident.id) == incident
+        journal.close()
+
+
+def _unavailable(url: str) -> None:
+    journal = Journal(open_engine(url))
+    attempts: tuple[Callable[[], object], ...] = (
+        lambda: _apply(journal),
+        lambda: _loaded(journal, IncidentId("INC_1")),
+        lambda: _store(journal, "d-1"),
+    )
+    for attempt in attempts:
+        with pytest.raises(JournalUnavailable):
+            attempt()
+    journal.close()
+
+
+def _step() -> Step:
+    return SetRevision(service="demo/checkout", from_revision=1, to_revision=2)
+
+
+def _lock_set(journal: Journal, run_id: RunId) -> LockSet:
+    with journal.read() as tx:
+        return runs.lock_set(tx, run_id)

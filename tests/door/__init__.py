@@ -1,0 +1,1 @@
+"""The receiver as its senders meet it: a real process, real HTTP."""

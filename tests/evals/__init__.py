@@ -1,0 +1,1 @@
+"""Scored, not asserted: how often what is said is right."""

@@ -1,0 +1,1 @@
+"""A small shop of real processes on loopback that really breaks, for an incident responder to practise on."""
