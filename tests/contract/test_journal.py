@@ -614,7 +614,7 @@ def test_migrations_make_exactly_the_tables_the_code_names(empty_url: str) -> No
 
 
 def test_migrating_twice_changes_nothing(empty_url: str) -> None:
-    with pytest.raises(BadInput, match="no revision|no journal"):
+    with pytest.raises(BadInput, match=r"no revision|no journal"):
         check(_made(empty_url))
     first = migrate.upgrade(empty_url)
     assert first == migrate.head() == REVISION
