@@ -113,12 +113,14 @@ def keep(children: Sequence[Child], *, told: Callable[[str], None], until: Calla
 
 
 def stop(children: Sequence[Child]) -> None:
-    """Ask all at once, then wait for each, last started first."""
-    for child in reversed(children):
-        if child.process is not None and child.process.poll() is None:
-            child.process.terminate()
-    for child in reversed(children):
-        child.stop()
+    """Ask all at once, then wait for each, last started first; Redis ends after those who talk to it."""
+    redis = [c for c in children if c.name == "redis"]
+    for group in ([c for c in children if c not in redis], redis):
+        for child in reversed(group):
+            if child.process is not None and child.process.poll() is None:
+                child.process.terminate()
+        for child in reversed(group):
+            child.stop()
 
 
 def stop_on_signals() -> Callable[[], bool]:

@@ -313,7 +313,7 @@ def left_behind(folder: Path) -> list[str]:
             said = (process / "environ").read_bytes() + (process / "cmdline").read_bytes()
         except OSError:
             continue
-        if str(folder).encode() in said and process.name != str(os.getpid()):
+        if f"{folder}/".encode() in said and process.name != str(os.getpid()):
             found.append(process.name)
     return found
 
