@@ -119,6 +119,18 @@ def test_a_look_alike_that_could_not_be_ruled_out_keeps_the_cause_unnamed():
     assert finding.state is S.SUSPECTS
 
 
+def test_a_pool_so_exhausted_that_it_makes_no_calls_is_still_named():
+    store = world.pool_leak()
+    store.items = [
+        e for e in store.items if (e.question.name, e.question.service) != ("upstream_failure_ratio", "checkout")
+    ]
+    labels = {"instance": "checkout-1", "upstream": "inventory", "upstream_instance": "inventory-1"}
+    store.quantity(CHECKOUT, "upstream_failure_ratio", [(labels, line(0.0, 0.0, per=0.0))])
+    finding = store.finding()
+    assert (finding.state, finding.signature) == (S.DIAGNOSED, "F11")
+    assert any("its own upstream" in gap for gap in finding.not_checked)
+
+
 def test_a_refuter_nobody_could_ask_is_listed_as_not_checked():
     finding = world.pool_leak().finding()
     assert any("database is full" in gap for gap in finding.not_checked)
