@@ -106,6 +106,14 @@ class Reader:
             case FactName.COUNT:
                 return None
 
+    def idle(self, where: Where) -> bool:
+        """Whether the window's ratio was read and had nothing to divide by: measured, and nothing happened."""
+        window = self.evidence.window
+        points = [
+            p for s in self.matching(where) for p in s.within(to_ms(window.recent_start), to_ms(window.end)).points
+        ]
+        return bool(points) and all(len(p) == 3 and p[2] == 0 for p in points)
+
     def _base(self, where: Where) -> float | None:
         given = [s for s in self._baseline if _match(s.labels, where)]
         if given:

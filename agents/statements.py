@@ -121,6 +121,9 @@ def refuters_of(hypothesis: Hypothesis, bench: Bench) -> tuple[RefuterSeen, ...]
                     )
                     text = f"{refuter.means} ({say(claim, dict(bench.readers))})"
                     break
+            else:
+                if not seen:
+                    text = f"{refuter.means} (there was nothing of the kind to measure)"
         out.append(
             RefuterSeen(
                 id=refuter.id,

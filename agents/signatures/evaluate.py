@@ -161,7 +161,8 @@ def read(reader: Reader, fact: FactName, where: Where, op: Op, threshold: float)
     """A fact against a threshold under the rules of completeness.
 
     What was cut short may show that something is there, never that it is not. Nothing seen is a zero only
-    for a source known to be alive.
+    for a source known to be alive. A ratio that was read whole and had nothing to divide by (no calls made)
+    is above no threshold: false, without a number.
     """
     status = reader.evidence.status
     if status is Status.ERROR:
@@ -172,7 +173,8 @@ def read(reader: Reader, fact: FactName, where: Where, op: Op, threshold: float)
         return Truth.UNKNOWN, None
     value = reader.value(fact, where)
     if value is None:
-        return Truth.UNKNOWN, None
+        idle = status is Status.COMPLETE and op in {Op.GT, Op.GE} and reader.idle(where)
+        return (Truth.FALSE if idle else Truth.UNKNOWN), None
     if op.holds(value, threshold):
         cut = status in {Status.TRUNCATED, Status.PARTIAL}
         if cut and op not in {Op.GT, Op.GE}:
@@ -202,12 +204,14 @@ def judge(condition: Condition, entity: Entity, bench: Bench, catalogue: Catalog
 
 def _leaf(predicate: Predicate, entity: Entity, bench: Bench, catalogue: Catalogue) -> Verdict:
     seen = []
-    for service, where in places(predicate.on, entity, catalogue):
+    where_to = places(predicate.on, entity, catalogue)
+    truths = set() if where_to else {Truth.FALSE}  # the graph knows no such place, so nothing happens there
+    for service, where in where_to:
         for reader in bench.about(_question(predicate, service)):
             truth, value = read(reader, predicate.fact, where, predicate.op, predicate.value)
+            truths.add(truth)
             if value is not None and truth is not Truth.UNKNOWN:
                 seen.append(Seen(predicate=predicate, reader=reader, where=where, value=value, truth=truth))
-    truths = {s.truth for s in seen}
     truth = Truth.TRUE if Truth.TRUE in truths else Truth.FALSE if Truth.FALSE in truths else Truth.UNKNOWN
     return Verdict(truth=truth, seen=tuple(seen))
 

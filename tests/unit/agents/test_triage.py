@@ -7,7 +7,7 @@ import pytest
 from agents.incident.evidence import Status
 from agents.incident.finding import FindingState, RefuterOutcome
 from tests.unit.agents import world
-from tests.unit.agents.world import CHECKOUT, GATEWAY, Store, line, upstream
+from tests.unit.agents.world import CHECKOUT, GATEWAY, INVENTORY, Store, line, upstream
 
 S = FindingState
 
@@ -119,16 +119,37 @@ def test_a_look_alike_that_could_not_be_ruled_out_keeps_the_cause_unnamed():
     assert finding.state is S.SUSPECTS
 
 
-def test_a_pool_so_exhausted_that_it_makes_no_calls_is_still_named():
-    store = world.pool_leak()
+def _upstream_of_checkout(store: world.Store, points: list[list[float]]) -> None:
     store.items = [
         e for e in store.items if (e.question.name, e.question.service) != ("upstream_failure_ratio", "checkout")
     ]
     labels = {"instance": "checkout-1", "upstream": "inventory", "upstream_instance": "inventory-1"}
-    store.quantity(CHECKOUT, "upstream_failure_ratio", [(labels, line(0.0, 0.0, per=0.0))])
+    if points:
+        store.quantity(CHECKOUT, "upstream_failure_ratio", [(labels, points)])
+
+
+def test_a_pool_so_exhausted_that_it_makes_no_calls_is_still_named():
+    store = world.pool_leak()
+    _upstream_of_checkout(store, line(0.0, 0.0, per=0.0))
     finding = store.finding()
     assert (finding.state, finding.signature) == (S.DIAGNOSED, "F11")
-    assert any("its own upstream" in gap for gap in finding.not_checked)
+    assert not any("its own upstream" in gap for gap in finding.not_checked)
+
+
+def test_calls_to_its_own_upstream_that_nobody_could_read_keep_the_pool_unnamed():
+    store = world.pool_leak()
+    _upstream_of_checkout(store, [])
+    assert store.finding().state is S.SUSPECTS
+
+
+def test_a_pool_that_fills_because_everything_below_hangs_is_not_called_a_pool_fault():
+    store = world.pool_leak()
+    _upstream_of_checkout(store, line(0.0, 0.0, per=0.0))
+    store.quantity(INVENTORY, "in_flight", {"inventory-1": line(20, 0)})
+    store.quantity(INVENTORY, "request_rate", {"inventory-1": line(0, 16)})
+    finding = store.finding()
+    assert finding.signature is None
+    assert [r.id for r in finding.refuters] == ["F11.x4"]
 
 
 def test_a_refuter_nobody_could_ask_is_listed_as_not_checked():
