@@ -12,6 +12,7 @@ from datetime import timedelta
 
 from actions.action import Action, Tier
 from actions.ports import LeasePhase, Ledger, Locks, Progress, Run, StepRow, Token, Workloads
+from actions.steps import Step
 from agents.incident import crash
 from agents.incident.errors import (
     FenceRefused,
@@ -29,7 +30,7 @@ A = ActionState
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """No effect starts with less lease left than a step may take, plus a margin."""
+    """No effect starts with less lease left than a step may take."""
 
     lease: timedelta = timedelta(seconds=30)
     step: timedelta = timedelta(seconds=20)
@@ -121,11 +122,7 @@ def _execute(now: Run, tools: Tools) -> ActionState:
     except PreconditionFailed as error:
         return _abort(now, tools, str(error))
     for number, (step, _) in enumerate(steps, start=1):
-        renewed = tools.monotonic()
-        locks.renew(now.id, token, lease)
-        row = ledger.intend(now, "do", number, step)
-        if tools.monotonic() - renewed > (lease - tools.limits.step).total_seconds():
-            raise LockHeld("too little of the lease is left to begin an effect; the reconciler settles it")
+        row = _intend(now, "do", number, step, token, tools)
         try:
             outcome = _carry_out(row, now, token, tools)
         except OutcomeUnknown as error:
@@ -139,6 +136,16 @@ def _execute(now: Run, tools: Tools) -> ActionState:
     locks.phase(now.id, token, LeasePhase.VERIFYING, lease)
     crash.point("lease:verifying")
     return ledger.move(now, A.VERIFYING).state
+
+
+def _intend(now: Run, kind: str, number: int, step: Step, token: Token, tools: Tools) -> StepRow:
+    """Put one effect on record, with enough of the lease left to begin it."""
+    renewed = tools.monotonic()
+    tools.locks.renew(now.id, token, tools.limits.lease)
+    row = tools.ledger.intend(now, kind, number, step)
+    if tools.monotonic() - renewed > (tools.limits.lease - tools.limits.step).total_seconds():
+        raise LockHeld("too little of the lease is left to begin an effect; the reconciler settles it")
+    return row
 
 
 def _carry_out(row: StepRow, now: Run, token: Token, tools: Tools) -> Progress:
@@ -240,7 +247,7 @@ def _undo(now: Run, tools: Tools) -> ActionState:
     assert token is not None  # noqa: S101  # adopted, or adopted by the reconciler
     results = []
     for number, step in enumerate(inverse, start=1):
-        row = tools.ledger.intend(now, "undo", number, step)
+        row = _intend(now, "undo", number, step, token, tools)
         try:
             results.append(_carry_out(row, now, token, tools))
         except OutcomeUnknown as error:

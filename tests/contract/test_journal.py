@@ -4,6 +4,7 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -14,6 +15,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import func, inspect, select
 
+from actions.policy import Policy
 from actions.ports import LockSet, Token
 from actions.steps import SetRevision, Step
 from actions.verification import Measured, Outcome, Sample
@@ -367,6 +369,20 @@ def test_one_bell_is_enough_until_it_is_rung(journal: Journal, rung: Rung) -> No
     assert len(rows) == 1
 
 
+def test_a_bell_rung_a_moment_ago_is_not_rung_again(journal: Journal, rung: Rung) -> None:
+    def again(subject: str, *, rung_ago: timedelta) -> int:
+        rung.clear()
+        with journal.write("test.again") as tx:
+            tx.run(t.outbox.update().values(made_at=tx.now - rung_ago, sent_at=tx.now))
+            tx.ring_again("settle", subject, every=timedelta(minutes=1))
+        return len(rung)
+
+    assert again("INC_1", rung_ago=timedelta(0)) == 1
+    assert again("INC_1", rung_ago=timedelta(seconds=50)) == 0
+    assert again("INC_2", rung_ago=timedelta(seconds=50)) == 1
+    assert again("INC_1", rung_ago=timedelta(seconds=61)) == 1
+
+
 def test_of_a_block_that_fails_nothing_is_kept_and_nothing_is_rung(journal: Journal, rung: Rung) -> None:
     incident = _opened(journal)
     rung.clear()
@@ -402,6 +418,20 @@ def test_the_outbox_keeps_what_was_not_sent(journal: Journal, rung: Rung) -> Non
         outbox.sent(tx, numbers[:1])
     with journal.read() as tx:
         assert [r[0] for r in outbox.unsent(tx, timedelta(0))] == numbers[1:]
+
+
+def test_the_outbox_forgets_what_was_sent_long_ago_and_nothing_else(journal: Journal, rung: Rung) -> None:
+    for _ in range(3):
+        _opened(journal)
+    long_ago, lately, unsent = (number for number, _, _ in rung)
+    with journal.write("test.pruned") as tx:
+        tx.run(t.outbox.update().values(made_at=tx.now - timedelta(days=1)))
+        outbox.sent(tx, [long_ago, lately])
+        sent_at = tx.now - timedelta(hours=1, seconds=1)
+        tx.run(t.outbox.update().where(t.outbox.c.id == long_ago).values(sent_at=sent_at))
+        outbox.prune(tx, timedelta(hours=1))
+        left = tx.run(select(t.outbox.c.id).order_by(t.outbox.c.id)).scalars().all()
+    assert left == [lately, unsent]
 
 
 def test_every_event_makes_the_card_newer(journal: Journal) -> None:
@@ -563,29 +593,32 @@ def test_change_records_are_kept_once_and_found_by_service_and_time(journal: Jou
 
 def test_a_window_sampled_by_two_at_once_is_judged_once(journal: Journal) -> None:
     """As two jobs would, each with the evidence it read."""
-    ledger = JournalLedger(journal, PEOPLE, a_policy())
     for number in range(8):
-        question = ask(journal)
-        with journal.write("test.placed") as tx:
-            tx.run(
-                t.action_runs.update()
-                .where(t.action_runs.c.id == question.run_id)
-                .values(state=A.PREFLIGHT.value, generation=1, counter=1)
-            )
-        run = ledger.begin(ledger.run(question.run_id), [])
-        ledger.move(ledger.move(run, A.EXECUTED), A.VERIFYING)
-        with journal.read() as tx:
-            window = VerificationId(
-                tx.run(
-                    select(t.verifications.c.id).where(t.verifications.c.run_id == question.run_id)
-                ).scalar_one()
-            )
+        question, window = _watched(journal)
         barrier = threading.Barrier(2)
         judged = partial(_sample, journal, question, window, barrier)
         with ThreadPoolExecutor(2) as pool:
             outcomes = list(pool.map(judged, (f"{number} a", f"{number} b")))
         assert sorted(outcomes, key=str) == [None, Outcome.SUCCEEDED]
-        assert ledger.run(question.run_id).state is A.SUCCEEDED
+        with journal.read() as tx:
+            assert runs.view(tx, question.run_id).state is A.SUCCEEDED
+
+
+def _watched(journal: Journal, policy: Policy | None = None) -> tuple[Asked, VerificationId]:
+    """An action that was carried out, and the window it is watched in."""
+    ledger = JournalLedger(journal, PEOPLE, a_policy())
+    question = ask(journal, policy=policy)
+    with journal.write("test.placed") as tx:
+        tx.run(
+            t.action_runs.update()
+            .where(t.action_runs.c.id == question.run_id)
+            .values(state=A.PREFLIGHT.value, generation=1, counter=1)
+        )
+    run = ledger.begin(ledger.run(question.run_id), [])
+    ledger.move(ledger.move(run, A.EXECUTED), A.VERIFYING)
+    with journal.read() as tx:
+        opened = select(t.verifications.c.id).where(t.verifications.c.run_id == question.run_id)
+        return question, VerificationId(tx.run(opened).scalar_one())
 
 
 def _sample(
@@ -597,6 +630,21 @@ def _sample(
         evidence.keep(tx, [item], {item.blob_sha256: data}, attempt=1, look=0, purpose=evidence.VERIFICATION)
         measured = (Measured(value=0.0, evidence=(item.id,)),)
         return verifications.add(tx, window, Sample(at=tx.now, measured=measured))
+
+
+def test_a_sample_that_comes_too_soon_after_another_is_not_counted(journal: Journal) -> None:
+    windows = replace(a_policy().windows, interval=timedelta(seconds=10), good_samples=2)
+    _, window = _watched(journal, a_policy(windows=windows))
+
+    def sample(seconds: float) -> Outcome | None:
+        with journal.write("test.sample") as tx:
+            at = NOON + timedelta(seconds=seconds)
+            return verifications.add(tx, window, Sample(at=at, measured=(Measured(value=0.0),)))
+
+    assert [sample(0), sample(4.9)] == [None, None]
+    with journal.read() as tx:
+        assert len(verifications.samples(tx, window)) == 1
+    assert sample(5) is Outcome.SUCCEEDED
 
 
 # Tables

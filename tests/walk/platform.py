@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 
 from actions.ports import Deployment, Progress, Revision, RunningReplica
@@ -28,6 +29,7 @@ class FakePlatform:
     rollout_in_progress: bool = False
     schema_versions: dict[int, int] = field(default_factory=lambda: {1: 7, 2: 7})
     replicas: tuple[str, ...] = ("checkout-1", "checkout-2")
+    started: dict[str, datetime] = field(default_factory=dict)
     fences: dict[str, int] = field(default_factory=dict)
     known: dict[str, Progress] = field(default_factory=dict)
     effects: list[tuple[str, Step]] = field(default_factory=list)
@@ -55,7 +57,12 @@ class FakePlatform:
                 for n, v in self.schema_versions.items()
             ),
             replicas=tuple(
-                RunningReplica(name=name, uid=f"{name}-{self._restarts(name)}", ready=True)
+                RunningReplica(
+                    name=name,
+                    uid=f"{name}-{self._restarts(name)}",
+                    ready=True,
+                    started_at=self.started.get(name),
+                )
                 for name in self.replicas
             ),
         )

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from datetime import timedelta
 from threading import Barrier
@@ -21,7 +21,14 @@ from actions.redis_locks import _KEYS, LeaseLost, RedisLocks
 from actions.runner import Limits, Tools
 from actions.steps import SetRevision, Step
 from actions.verification import Measured, Outcome, Sample
-from agents.incident.errors import FenceRefused, JournalUnavailable, OutcomeUnknown, Refused, Transient
+from agents.incident.errors import (
+    FenceRefused,
+    JournalUnavailable,
+    LockHeld,
+    OutcomeUnknown,
+    Refused,
+    Transient,
+)
 from agents.incident.ids import VerificationId
 from agents.incident.incident import AlertStatus
 from agents.incident.lifecycle import ACTION_TERMINAL, ActionState, IncidentState
@@ -33,7 +40,7 @@ from bot.journal.codec import dump
 from bot.journal.journal import Journal
 from bot.journal.ledger import JournalLedger
 from bot.queue import Doorbell
-from tests.builders import PEOPLE, Asked, a_person, a_policy, a_press, an_alert, ask
+from tests.builders import NOON, PEOPLE, Asked, a_person, a_policy, a_press, an_alert, ask
 from tests.contract.redis_server import RedisServer
 from tests.walk.platform import FakePlatform, Fault
 
@@ -326,6 +333,21 @@ def test_the_last_replica_is_never_restarted_nor_one_that_is_gone(arena: Arena, 
     arena.platform.replicas = replicas
     assert arena.run(question) is A.ABORTED
     assert arena.platform.starts == []
+
+
+def test_a_replica_that_was_started_anew_since_it_was_found_wanting_is_not_restarted(arena: Arena) -> None:
+    question = arena.approved(RESTART)
+    arena.platform.started["checkout-1"] = NOON + timedelta(seconds=1)
+    assert arena.run(question) is A.ABORTED
+    assert "not been started anew since the finding" in arena.view(question).reason
+    assert (arena.platform.starts, arena.lease(question)) == ([], None)
+
+
+def test_a_replica_that_ran_before_it_was_found_wanting_is_restarted_whatever_its_peer_did(arena: Arena) -> None:
+    question = arena.approved(RESTART)
+    arena.platform.started = {"checkout-1": NOON, "checkout-2": NOON + timedelta(seconds=1)}
+    assert arena.run(question) is A.VERIFYING
+    assert len(arena.platform.effects) == 1
 
 
 def test_a_platform_that_cannot_be_read_ends_it_with_nothing_done(arena: Arena) -> None:
@@ -794,6 +816,19 @@ def _give_up(arena: Arena, question: Asked, when: str) -> None:
         arena.platform.effects.clear()
 
 
+@pytest.mark.parametrize(("paused", "effects"), [(28.9, 1), (29.1, 0)])
+def test_no_effect_begins_with_too_little_of_the_lease_left(arena: Arena, paused: float, effects: int) -> None:
+    question = arena.approved()
+    passed = [0.0]
+    ledger = Spy(arena, **{"intend do": lambda: passed.append(paused)})
+    tools = replace(arena.hire(ledger=ledger), monotonic=lambda: passed[-1])
+    with nullcontext() if effects else pytest.raises(LockHeld, match="too little of the lease"):
+        arena.run(question, tools)
+    assert len(arena.platform.effects) == len(arena.platform.starts) == effects
+    _revive(arena, question)
+    assert arena.state(question) is (A.VERIFYING if effects else A.NOT_APPLIED)
+
+
 def test_a_runner_whose_lease_ran_out_in_mid_effect_stops(arena: Arena) -> None:
     question = arena.approved()
     arena.platform.slow = 5
@@ -962,3 +997,17 @@ def test_a_failed_undo_keeps_its_set_though_redis_lost_its_memory(arena: Arena) 
     assert arena.run(question) is A.ESCALATED
     _forget(arena)
     assert arena.lease(question) is LeasePhase.QUARANTINED
+
+
+def test_no_undo_begins_with_too_little_of_the_lease_left(arena: Arena) -> None:
+    question = arena.approved()
+    arena.run(question)
+    arena.judge(question, WORSE, WORSE)
+    passed = [0.0]
+    ledger = Spy(arena, **{"intend undo": lambda: passed.append(29.1)})
+    with pytest.raises(LockHeld, match="too little of the lease"):
+        arena.run(question, replace(arena.hire(ledger=ledger), monotonic=lambda: passed[-1]))
+    assert len(arena.platform.effects) == 1
+    _revive(arena, question)
+    assert arena.state(question) is A.UNDONE
+    assert len(arena.platform.effects) == 2

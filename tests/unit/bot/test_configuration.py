@@ -9,6 +9,7 @@ from agents.incident.errors import BadInput
 from bot import configuration
 from tests.unit.agents.world import CONFIG
 
+ONE_WAY = "give either value, or numerator and denominator"
 SERVICE = {"environment": "prod", "calls": [], "replicas": {"a-1": {"health": "http://a/healthz"}}}
 
 
@@ -70,8 +71,22 @@ def test_the_graph_is_walked_down_and_up(folder):
         ("policy.yaml", {"version": "1", "quorum": {"typo": 2}}, "typo"),
         ("policy.yaml", {"version": "1", "phase": 4}, "phase"),
         ("policy.yaml", {"version": "1", "quorum": {"restart_replica": 0}}, "quorum"),
+        (
+            "policy.yaml",
+            {"version": "1", "verification": {"settle_s": 30, "horizon_s": 600, "give_up_s": 630}},
+            "give_up_s must be longer than settle_s + horizon_s",
+        ),
         ("sources.yaml", {"sources": {"x": {"system": "unheard-of"}}}, "system"),
         ("probes.yaml", {"openmetrics_queries": {"happiness": {"gauge": {"metric": "x"}}}}, "happiness"),
+        ("probes.yaml", {"prometheus_queries": {"request_rate": {}}}, ONE_WAY),
+        ("probes.yaml", {"prometheus_queries": {"request_rate": {"numerator": "a"}}}, ONE_WAY),
+        ("probes.yaml", {"prometheus_queries": {"request_rate": {"denominator": "b"}}}, ONE_WAY),
+        ("probes.yaml", {"prometheus_queries": {"request_rate": {"value": "v", "denominator": "b"}}}, ONE_WAY),
+        (
+            "probes.yaml",
+            {"prometheus_queries": {"request_rate": {"value": "v", "numerator": "a", "denominator": "b"}}},
+            ONE_WAY,
+        ),
     ],
 )
 def test_what_does_not_hold_together_is_refused(folder, name, content, says):
