@@ -1,0 +1,49 @@
+"""Flux notification-controller's events (fluxcd.io/flux/components/notification/events)."""
+
+from collections.abc import Mapping
+
+from bot.receiver.systems.node import Node, peek, read_object, stated
+from bot.receiver.systems.reading import Category, Item, Reading, System
+
+
+def _revision(event: Node) -> str | None:
+    """The revision, whichever controller's prefix its key has: ``kustomize.toolkit.fluxcd.io/revision``."""
+    metadata = event.at("metadata")
+    names = sorted(name for name in metadata.value if name.rpartition("/")[2] == "revision")
+    return metadata.first(*names)
+
+
+def read(headers: Mapping[str, str], body: bytes) -> Reading:
+    """What happened to one Flux object; the reason is the status."""
+    event = read_object(body, "Flux")
+    about = event.at("involvedObject")
+    namespace = about.text("namespace")
+    item = Item(
+        status=event.text("reason") or "unknown",
+        title=event.text("message"),
+        severity_raw=event.text("severity"),
+        service=about.need("name"),
+        entity=namespace,
+        event_at=event.time("timestamp"),
+        dedup_key=f"{about.need('kind')}/{namespace or ''}/{about.need('name')}",
+        dedup_from="involvedObject kind/namespace/name",
+        extras=stated(revision=_revision(event)),
+    )
+    return Reading(category=Category.DEPLOY, items=(item,))
+
+
+def recognise(headers: Mapping[str, str], body: bytes) -> int:
+    """By the component's header, or by the object and the controller it names."""
+    if "gotk-component" in headers:
+        return 3
+    whole = peek(body)
+    return 2 if "involvedObject" in whole and "reportingController" in whole else 0
+
+
+SYSTEM = System(
+    name="flux",
+    title="Flux",
+    read=read,
+    recognise=recognise,
+    severities={"error": "critical", "info": "info", "trace": "info"},
+)

@@ -1,0 +1,58 @@
+"""What Alertmanager and Grafana's alerting share: a group of alerts, each with its own labels and status."""
+
+from collections.abc import Mapping
+
+from bot.receiver.parsers.alertmanager import fingerprint
+from bot.receiver.systems import fields
+from bot.receiver.systems.delivered import Said, look, stated
+from bot.receiver.systems.reading import Category, Item, Reading
+
+STATUSES: Mapping[str, str] = {"firing": "firing", "resolved": "resolved"}
+ENTITY_LABELS = ("instance", "host", "hostname", "node", "pod")
+
+
+def read(said: Said, *, links: tuple[str, ...]) -> Reading:
+    """Every alert of one group; *links* are the names of an alert's own page, the best first."""
+    if not said.has("alerts"):
+        raise said.bad("alerts", "missing")
+    group = said.text("status")
+    about = {
+        "group_status": group,
+        "group_key": _key(said),
+        "group_labels": said.labels("groupLabels"),
+        "truncated": fields.whole(said.get("truncatedAlerts"), said.place("truncatedAlerts")),
+    }
+    items = tuple(_item(one, group, links) for one in said.children("alerts"))
+    return Reading(category=Category.ALERT, items=items, about=about)
+
+
+def _item(one: Said, group: str | None, links: tuple[str, ...]) -> Item:
+    labels, notes = one.labels("labels"), one.labels("annotations")
+    # A member's own word counts; the group's stands in only where a member has none.
+    status = look(one.text("status") or group, STATUSES)
+    given = one.text("fingerprint")
+    # Over no labels a fingerprint is FNV's offset, the same for all: such an alert has no identity of its own.
+    key = given or (fingerprint(labels) if labels else None)
+    derived = "derived: FNV-1a64 of sorted labels (Prometheus fingerprint)" if key else None
+    return Item(
+        status=status,
+        title=labels.get("alertname"),
+        severity_raw=labels.get("severity"),
+        service=labels.get("service"),
+        entity=next((labels[n] for n in ENTITY_LABELS if n in labels), None),
+        summary=notes.get("summary") or notes.get("description") or notes.get("message"),
+        started_at=one.time("startsAt"),
+        ended_at=one.time("endsAt") if status == "resolved" else None,
+        dedup_key=key,
+        dedup_from="alerts[].fingerprint" if given else derived,
+        link=one.text(*links),
+        extras=stated(labels=labels),
+    )
+
+
+def _key(said: Said) -> object:
+    # Version 3 sent a number; a number of twenty digits stays one.
+    key = said.get("groupKey")
+    if key is not None and (isinstance(key, bool) or not isinstance(key, str | int)):
+        raise said.bad("groupKey", "text is needed")
+    return key

@@ -1,0 +1,73 @@
+"""Honeybadger's webhook (docs.honeybadger.io): errors, sites, check-ins and deploys, told apart by ``event``."""
+
+from collections.abc import Mapping
+
+from bot.receiver.systems.delivered import Said, alert, has, look, peek, reader, stated
+from bot.receiver.systems.reading import Category, Item, Reading, System
+
+STATUSES: Mapping[str, str] = {
+    **dict.fromkeys(("occurred", "unresolved", "rate_exceeded", "down", "check_in_missing"), "firing"),
+    **dict.fromkeys(("cert_will_expire", "alarm_triggered"), "firing"),
+    **dict.fromkeys(("resolved", "up", "check_in_reporting", "alarm_ok"), "resolved"),
+    **dict.fromkeys(("assigned", "commented"), "info"),
+}
+
+
+def _read(headers: Mapping[str, str], said: Said) -> Reading:
+    event, project = said.text("event"), said.child("project")
+    if event == "deployed":
+        return _deploy(said, project)
+    fault, notice = said.child("fault"), said.child("notice")
+    owners = ("fault", "site", "check_in", "alarm")
+    key, kind = next(((k, n) for n in owners if (k := said.child(n).text("id"))), (None, None))
+    item = Item(
+        status=look(event, STATUSES),
+        title=fault.text("klass") or said.text("message"),
+        service=project.text("name"),
+        summary=fault.text("message") or said.text("message"),
+        dedup_key=key,
+        dedup_from=f"{kind}.id" if kind else None,
+        extras=stated(
+            event=event,
+            url=fault.text("url") or said.child("site").text("url"),
+            notice_at=notice.time("created_at"),
+            labels=stated(environment=fault.text("environment") or _environment(notice)),
+        ),
+    )
+    return alert(said, item)
+
+
+def _environment(notice: Said) -> str | None:
+    value = notice.get("environment")
+    return notice.child("environment").text("environment_name") if isinstance(value, Mapping) else None
+
+
+def _deploy(said: Said, project: Said) -> Reading:
+    deploy = said.child("deploy")
+    key = deploy.text("id") or deploy.text("revision")
+    item = Item(
+        status="deployed",
+        title=said.text("message"),
+        service=project.text("name"),
+        environment=deploy.text("environment"),
+        event_at=deploy.time("created_at"),
+        dedup_key=key,
+        dedup_from=("deploy.id" if deploy.text("id") else "deploy.revision") if key else None,
+        link=deploy.text("url"),
+        extras=stated(
+            event="deployed",
+            sha=deploy.text("revision"),
+            actor=deploy.text("local_username"),
+            repository=deploy.text("repository"),
+        ),
+    )
+    return alert(said, item, category=Category.DEPLOY)
+
+
+def _recognise(headers: Mapping[str, str], body: bytes) -> int:
+    data = peek(headers, body)
+    parts = ("fault", "site", "check_in", "alarm", "deploy")
+    return 2 if has(data, "event", "project", "message") and any(p in data for p in parts) else 0
+
+
+SYSTEM = System(name="honeybadger", title="Honeybadger", read=reader("a Honeybadger", _read), recognise=_recognise)

@@ -1,0 +1,98 @@
+"""Rootly's webhooks about incidents and alerts (docs.rootly.com/configuration/webhooks)."""
+
+from collections.abc import Mapping
+
+from bot.receiver.systems import fields
+from bot.receiver.systems.node import Node, peek, read_object, stated, unused
+from bot.receiver.systems.reading import Category, Item, Reading, System
+
+_STATES = {
+    "created": "firing",
+    "started": "firing",
+    "in_triage": "firing",
+    "triage": "firing",
+    "open": "firing",
+    "triggered": "firing",
+    "reopened": "firing",
+    "acknowledged": "acknowledged",
+    "mitigated": "mitigated",
+    "resolved": "resolved",
+    "completed": "resolved",
+    "closed": "resolved",
+    "cancelled": "suppressed",
+    "canceled": "suppressed",
+    "deferred": "suppressed",
+    "scheduled": "pending",
+    "in_progress": "firing",
+}
+
+
+def _severity(data: Node) -> str | None:
+    """Rootly's severity is text, an object, or JSON:API's object in an object."""
+    if not data.has("severity"):
+        return data.text("severity")
+    severity = data.at("severity")
+    if severity.has("data"):
+        severity = severity.at("data", "attributes")
+    return severity.first("name", "slug", "severity")
+
+
+def _service(data: Node) -> str | None:
+    services = data.value.get("services")
+    if not isinstance(services, list) or len(services) != 1:
+        return None
+    return fields.text(fields.get(services[0], "name"), f"{data.where}.services[0].name")
+
+
+def read(headers: Mapping[str, str], body: bytes) -> Reading:
+    """What happened to one incident or alert."""
+    whole = read_object(body, "Rootly")
+    event, data = whole.at("event"), whole.at("data")
+    kind, delivery = event.need("type"), event.text("id")
+    about = stated(event_type=kind, delivery_id=delivery)
+    subject, _, verb = kind.partition(".")
+    if subject not in {"incident", "alert"}:
+        return unused("Rootly", kind, **about)
+    # "updated" and the like change nothing by themselves: the state stands in the data.
+    status = _STATES.get(verb) or _STATES.get(data.word("status"), "info" if verb != "updated" else "unknown")
+    item = Item(
+        status=status,
+        title=data.first("title", "summary"),
+        severity_raw=_severity(data),
+        service=_service(data),
+        started_at=data.time("started_at"),
+        ended_at=data.time("resolved_at") if status == "resolved" else None,
+        event_at=event.time("issued_at"),
+        dedup_key=data.text("incident_id") or data.need("id"),
+        dedup_from="data.incident_id / data.id",
+        link=data.text("url"),
+    )
+    category = Category.INCIDENT if subject == "incident" else Category.ALERT
+    return Reading(category=category, items=(item,), about=about, delivery_key=delivery)
+
+
+def recognise(headers: Mapping[str, str], body: bytes) -> int:
+    """By its signature's header, or by an event that says when it was issued."""
+    if "x-rootly-signature" in headers:
+        return 3
+    whole = peek(body)
+    event = whole.get("event")
+    return 2 if isinstance(event, Mapping) and {"type", "issued_at"} <= event.keys() and "data" in whole else 0
+
+
+SYSTEM = System(
+    name="rootly",
+    title="Rootly",
+    read=read,
+    recognise=recognise,
+    severities={
+        "sev0": "critical",
+        "sev1": "critical",
+        "sev2": "warning",
+        "sev3": "info",
+        "critical": "critical",
+        "high": "critical",
+        "medium": "warning",
+        "low": "info",
+    },
+)

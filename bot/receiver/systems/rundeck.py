@@ -1,0 +1,39 @@
+"""Rundeck's webhook notification of a job's execution, in JSON (docs.rundeck.com/docs/manual/notifications)."""
+
+from collections.abc import Mapping
+
+from bot.receiver.systems.node import Node, peek, read_object, stated
+from bot.receiver.systems.reading import Category, Item, Reading, System
+
+
+def _time(execution: Node, name: str) -> str | None:
+    return execution.time(name, "date") or execution.time(name, "unixtime")
+
+
+def read(headers: Mapping[str, str], body: bytes) -> Reading:
+    """One execution: what was asked to be told, and how it stands."""
+    whole = read_object(body, "Rundeck")
+    execution = whole.at("execution")
+    trigger = headers.get("x-rundeck-notification-trigger") or whole.text("trigger")
+    words = (trigger, whole.text("status") or execution.text("status"))
+    item = Item(
+        status="/".join(w for w in words if w) or "unknown",
+        title=execution.text("job", "name"),
+        service=execution.text("project"),
+        event_at=_time(execution, "date-ended") or _time(execution, "date-started"),
+        dedup_key=whole.text("executionId") or execution.need("id"),
+        dedup_from="executionId",
+        link=execution.first("href", "permalink"),
+        extras=stated(actor=execution.text("user")),
+    )
+    return Reading(category=Category.DEPLOY, items=(item,))
+
+
+def recognise(headers: Mapping[str, str], body: bytes) -> int:
+    """By its header, or by an execution and its trigger."""
+    if "x-rundeck-notification-trigger" in headers:
+        return 3
+    return 2 if {"executionId", "execution", "trigger"} <= peek(body).keys() else 0
+
+
+SYSTEM = System(name="rundeck", title="Rundeck", read=read, recognise=recognise)

@@ -1,0 +1,60 @@
+"""Vercel webhooks about deployments (vercel.com/docs/webhooks/webhooks-api)."""
+
+from collections.abc import Mapping
+
+from bot.receiver.systems.node import Node, peek, read_object, stated, unused
+from bot.receiver.systems.reading import Category, Item, Reading, System
+
+_HOSTS = ("github", "gitlab", "bitbucket")
+
+
+def _meta(meta: Node, what: str) -> str | None:
+    return next((found for host in _HOSTS if (found := meta.text(f"{host}Commit{what}"))), None)
+
+
+def _status(event: str) -> str | None:
+    # Older webhooks are named "deployment" and "deployment-ready".
+    if event == "deployment":
+        return "created"
+    head, _, tail = event.replace("-", ".", 1).partition(".")
+    return tail if head == "deployment" and tail else None
+
+
+def read(headers: Mapping[str, str], body: bytes) -> Reading:
+    """One deployment and how far it is."""
+    whole = read_object(body, "Vercel")
+    event = whole.need("type")
+    delivery = whole.text("id")
+    status = _status(event)
+    about = stated(event=event, delivery_id=delivery)
+    if status is None:
+        return unused("Vercel", event, **about)
+    payload = whole.at("payload")
+    deployment, meta = payload.at("deployment"), payload.at("deployment", "meta")
+    message, target = _meta(meta, "Message"), payload.text("target")
+    link = payload.text("links", "deployment") or deployment.text("url")
+    item = Item(
+        status=status,
+        title=message.strip().splitlines()[0] if message else None,
+        service=deployment.text("name") or payload.text("project", "name"),
+        entity=target,
+        environment=target,
+        event_at=whole.time("createdAt"),
+        dedup_key=deployment.need("id"),
+        dedup_from="payload.deployment.id",
+        link=link if link is None or "://" in link else f"https://{link}",
+        extras=stated(sha=_meta(meta, "Sha"), ref=_meta(meta, "Ref"), actor=_meta(meta, "AuthorLogin")),
+    )
+    return Reading(category=Category.DEPLOY, items=(item,), about=about, delivery_key=delivery)
+
+
+def recognise(headers: Mapping[str, str], body: bytes) -> int:
+    """By its signature's header, or by its type."""
+    if "x-vercel-signature" in headers:
+        return 3
+    whole = peek(body)
+    kind = whole.get("type")
+    return 2 if isinstance(kind, str) and kind.startswith("deployment") and "payload" in whole else 0
+
+
+SYSTEM = System(name="vercel", title="Vercel", read=read, recognise=recognise)
