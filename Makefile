@@ -6,11 +6,16 @@ ARGS ?=
 UV_VERSION := 0.13.9
 SETUPTOOLS_VERSION := 84.2.1
 
+# Servers of the chats' APIs that others wrote, for make live; what each lacks is in tests/live/test_chat_peers.py.
+PYTHON_PEERS := lo-bot-api-emulator==0.3.6 backlot==0.1.0
+NODE_PEERS := emulate@0.12.2 node@24.21.0
+
 VENV := .venv
 BIN := $(VENV)/bin
 MADE := $(VENV)/.made
 UV := $(BIN)/uv
 HERE := $(CURDIR)
+PEERS := var/peers
 
 # .made holds the checkout's path and is written last. Without it, or with another path in it (a moved checkout),
 # or when its Python is gone, .venv is half-made and is made anew; when it is merely older, it is brought up to date.
@@ -45,7 +50,7 @@ fix: $(MADE) ## Format the code and repair what the linter can repair
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-live: $(MADE) ## Tests that need peers a bare machine does not have (Prometheus, Redis)
+live: $(MADE) $(PEERS)/.made ## Tests that need peers a bare machine does not have (chat servers, Chromium)
 	@$(BIN)/pytest -o addopts='-q --strict-markers' -m live $(ARGS)
 
 bench: $(MADE) ## Measure speed and footprint
@@ -80,3 +85,14 @@ $(MADE): pyproject.toml requirements-dev.lock Makefile $(if $(WHOLE),,again)
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --build-constraints $(VENV)/build-constraints.txt --editable .
 	@$(BIN)/python -m compileall -q actions agents bot tests
 	@printf '%s\n' "$(HERE)" >$(MADE)
+
+# In an environment of their own, so that their libraries never meet ours. Without npm the tests of its peer are skipped.
+$(PEERS)/.made: Makefile | $(MADE)
+	@echo "live: $(PYTHON_PEERS) $(NODE_PEERS) into $(PEERS)"
+	@rm -rf $(PEERS)
+	@$(UV) venv --quiet --python $(BIN)/python $(PEERS)
+	@$(UV) pip install --quiet --python $(PEERS)/bin/python $(PYTHON_PEERS)
+	@if command -v npm >/dev/null; then \
+	  npm install --prefix $(PEERS) --no-save --no-audit --no-fund --loglevel=error $(NODE_PEERS); \
+	else echo "live: npm is not installed, so emulate is not tried"; fi
+	@touch $@

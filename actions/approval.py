@@ -41,6 +41,8 @@ class Approval:
     decided_by: str | None
     decided_at: datetime | None
     reason: str
+    subject: str = ""
+    holds: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,8 +80,10 @@ def button(letter: str, approval_id: ApprovalId, plan_hash: str) -> str:
 
 def may_decide(approval: Approval, person: Person | None, people: People) -> Rejection | None:
     """Why this person may not decide this question, if so."""
-    if person is None or "approver" not in person.roles:
-        names = ", ".join(p.name for p in people.approvers()) or "nobody yet; see config/people.yaml"
+    if person is None or not person.may("approver", approval.subject):
+        names = (
+            ", ".join(p.name for p in people.approvers(approval.subject)) or "nobody yet; see config/people.yaml"
+        )
         return Rejection(reason=f"You may not decide this. Approvers are: {names}.")
     if person.id == approval.proposed_by:
         return Rejection(reason="You proposed this yourself; somebody else has to approve it.")

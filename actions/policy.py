@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from fnmatch import fnmatchcase
 
 from agents.incident.ids import PersonId
 
@@ -15,6 +16,11 @@ class Person:
     name: str
     roles: frozenset[str]
     accounts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    scopes: tuple[str, ...] = ("*",)
+
+    def may(self, role: str, subject: str = "") -> bool:
+        """Whether this person has a role, over *subject* (``environment/service``) where one is named."""
+        return role in self.roles and (not subject or any(fnmatchcase(subject, scope) for scope in self.scopes))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +28,7 @@ class People:
     """The directory. Whoever is not in it may do nothing."""
 
     people: tuple[Person, ...] = ()
+    on_call: tuple[str, ...] = ()
 
     def by_account(self, surface: str, account: str) -> Person | None:
         """The person an account of a surface belongs to."""
@@ -31,9 +38,16 @@ class People:
         """The person with this id."""
         return next((p for p in self.people if p.id == person), None)
 
-    def approvers(self) -> tuple[Person, ...]:
-        """Everybody who may approve and reject."""
-        return tuple(p for p in self.people if "approver" in p.roles)
+    def approvers(self, subject: str = "") -> tuple[Person, ...]:
+        """Everybody who may approve and reject, over *subject* where one is named."""
+        return tuple(p for p in self.people if p.may("approver", subject))
+
+    def called(self, subject: str = "") -> tuple[Person, ...]:
+        """Whom an escalation calls: who is on call, else everybody who may respond or approve."""
+        on_call = tuple(p for p in self.people if p.id in self.on_call)
+        return on_call or tuple(
+            p for p in self.people if p.may("responder", subject) or p.may("approver", subject)
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,9 @@ from actions.steps import Step
 from agents.incident.ids import IncidentId, RunId
 from agents.incident.lifecycle import ActionState
 
+UNREADY = "the platform could not be claimed or read"
+"""Nothing was begun because the platform did not serve: the same may be asked again once it does."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revision:

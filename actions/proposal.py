@@ -86,10 +86,12 @@ def propose(
     policy: Policy,
     settle: timedelta,
     now: datetime,
+    asked_by: PersonId | None = None,
 ) -> Proposal | NoProposal:
     """The first remedy that fits and was not tried, or why there is none.
 
     Args:
+        asked_by: Whoever opened the incident by asking; nothing then runs alone, and their own yes does not count.
         criteria: Recovery criteria with the value of each as read for the finding, ``None`` where unread.
         tried: What this incident has already seen; what took effect is never tried again on the same target.
         settle: How long readings still reach back before the effect; no sample is taken earlier than that.
@@ -124,7 +126,9 @@ def propose(
         if not targets:
             reasons.append(f"{remedy.action}: no recovery criterion with a baseline, so success could not be told")
             continue
-        return _plan(finding, action, parameters, targets, proposal_id, number, len(tried), policy, settle, now)
+        return _plan(
+            finding, action, parameters, targets, proposal_id, number, len(tried), policy, settle, now, asked_by
+        )
     return NoProposal(reason="; ".join(reasons) or "the signature names no action; a person decides")
 
 
@@ -149,11 +153,12 @@ def _plan(
     policy: Policy,
     settle: timedelta,
     now: datetime,
+    asked_by: PersonId | None,
 ) -> Proposal:
     windows = policy.windows
     trusted = action.tier is Tier.SAFE and action.name in policy.trusted
     # Only the first attempt of an incident may run without a person, and only on a cause that is named.
-    alone = trusted and earlier == 0 and finding.state is FindingState.DIAGNOSED
+    alone = trusted and earlier == 0 and finding.state is FindingState.DIAGNOSED and asked_by is None
     mode = Mode.RUNBOOK if action.tier is Tier.NEVER_RUN else Mode.POLICY if alone else Mode.ASK
     check = Check(
         targets=targets,
@@ -182,7 +187,7 @@ def _plan(
         check=check,
         quorum=policy.quorum.get(action.name, 1),
         policy_version=policy.version,
-        proposed_by=ENGINE,
+        proposed_by=asked_by or ENGINE,
         runbook=action.runbook(parameters) if mode is Mode.RUNBOOK else (),
         plan_hash="",
         made_at=now,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from actions.action import Action, Tier
-from actions.ports import LeasePhase, Ledger, Locks, Progress, Run, StepRow, Token, Workloads
+from actions.ports import UNREADY, LeasePhase, Ledger, Locks, Progress, Run, StepRow, Token, Workloads
 from actions.steps import Step
 from agents.incident import crash
 from agents.incident.errors import (
@@ -109,7 +109,7 @@ def _execute(now: Run, tools: Tools) -> ActionState:
         crash.point("target:claimed")
         seen = tools.workloads.deployment(now.proposal.service)
     except (Refused, Transient) as error:
-        return _abort(now, tools, f"the platform could not be claimed or read: {error}")
+        return _abort(now, tools, f"{UNREADY}: {error}")
     refused = ledger.authority(now)
     if refused is not None:
         return _abort(now, tools, refused)
@@ -124,12 +124,12 @@ def _execute(now: Run, tools: Tools) -> ActionState:
     for number, (step, _) in enumerate(steps, start=1):
         row = _intend(now, "do", number, step, token, tools)
         try:
-            outcome = _carry_out(row, now, token, tools)
+            outcome, why = _carry_out(row, now, token, tools)
         except OutcomeUnknown as error:
             return ledger.move(now, A.UNKNOWN, reason=str(error)).state
         if outcome is not Progress.APPLIED:
             # The target said so itself: the effect was refused or failed half-way.
-            now = ledger.move(now, A.UNKNOWN, reason=f"the platform reports {outcome}")
+            now = ledger.move(now, A.UNKNOWN, reason=why or f"the platform reports {outcome}")
             return _reconcile(now, tools)
         ledger.done(now, row, outcome)
     now = ledger.move(now, A.EXECUTED)
@@ -148,17 +148,17 @@ def _intend(now: Run, kind: str, number: int, step: Step, token: Token, tools: T
     return row
 
 
-def _carry_out(row: StepRow, now: Run, token: Token, tools: Tools) -> Progress:
-    """Start one effect and follow it to its end, renewing the lease meanwhile."""
+def _carry_out(row: StepRow, now: Run, token: Token, tools: Tools) -> tuple[Progress, str]:
+    """Start one effect and follow it to its end, renewing the lease meanwhile; and why, where it was refused."""
     crash.point(f"effect:{row.kind}:before")
     try:
         tools.workloads.start(row.step, row.key, token.fence)
     except FenceRefused:
         raise
-    except Refused:
-        return Progress.FAILED
+    except Refused as error:
+        return Progress.FAILED, str(error)
     crash.point(f"effect:{row.kind}:after")
-    return _follow(row, now, token, tools)
+    return _follow(row, now, token, tools), ""
 
 
 def _follow(row: StepRow, now: Run, token: Token, tools: Tools) -> Progress:
@@ -218,7 +218,8 @@ def _reconcile(now: Run, tools: Tools) -> ActionState:
     if found_all and all(f is Progress.APPLIED for f in found_all):
         return _watch(tools.ledger.move(now, A.EXECUTED, reason="asked the platform: it was applied"), tools)
     if all(f is Progress.NOT_APPLIED for f in found_all):
-        now = tools.ledger.move(now, A.NOT_APPLIED, reason="asked the platform: nothing was applied")
+        why = f"{now.reason}; " if now.reason else ""
+        now = tools.ledger.move(now, A.NOT_APPLIED, reason=f"{why}asked the platform: nothing was applied")
         return _release(now, tools)
     now = tools.ledger.move(now, A.PARTIAL, reason="asked the platform: it was applied in part or failed")
     return _undo(now, tools)
@@ -249,7 +250,7 @@ def _undo(now: Run, tools: Tools) -> ActionState:
     for number, step in enumerate(inverse, start=1):
         row = _intend(now, "undo", number, step, token, tools)
         try:
-            results.append(_carry_out(row, now, token, tools))
+            results.append(_carry_out(row, now, token, tools)[0])
         except OutcomeUnknown as error:
             if now.state is A.UNKNOWN:
                 raise

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -128,15 +129,182 @@ def migrate() -> None:
 
 
 @app.command()
-def doctor() -> None:
-    """Check configuration, journal, Redis and what each process would be missing."""
-    from bot.doctor import examine
+def init(
+    config: Annotated[Path, typer.Option(help="Configuration folder; begun from the project's own.")] = Path(
+        "config"
+    ),
+    env_file: Annotated[Path, typer.Option(help="Settings file, written with mode 600.")] = Path("var/env"),
+    state: Annotated[Path, typer.Option(help="Folder for the journal, Redis and logs.")] = Path("var"),
+    slack: Annotated[bool, typer.Option("--slack", help="Use Slack.")] = False,
+    telegram: Annotated[bool, typer.Option("--telegram", help="Use Telegram.")] = False,
+    no_chat: Annotated[bool, typer.Option("--no-chat", help="Use the terminal alone.")] = False,
+    slack_bot_token_file: Annotated[
+        Path | None, typer.Option(help="File with the bot token; or FIRSTRESPONDER_SLACK__BOT_TOKEN.")
+    ] = None,
+    slack_app_token_file: Annotated[
+        Path | None, typer.Option(help="File with the app token; or FIRSTRESPONDER_SLACK__APP_TOKEN.")
+    ] = None,
+    slack_signing_secret_file: Annotated[
+        Path | None, typer.Option(help="File with the signing secret; or FIRSTRESPONDER_SLACK__SIGNING_SECRET.")
+    ] = None,
+    slack_channel: Annotated[str, typer.Option(help="Id of the channel for cards (C…).")] = "",
+    slack_mode: Annotated[str, typer.Option(help="socket (default) or http.")] = "",
+    slack_api_url: Annotated[str, typer.Option(help="Another address of Slack's API.")] = "",
+    telegram_token_file: Annotated[
+        Path | None, typer.Option(help="File with the bot's token; or FIRSTRESPONDER_TELEGRAM__TOKEN.")
+    ] = None,
+    telegram_chat: Annotated[str, typer.Option(help="Number of the chat for cards (-100…, or -100…/TOPIC).")] = "",
+    telegram_api_url: Annotated[str, typer.Option(help="Another address of Telegram's API.")] = "",
+    prometheus: Annotated[str, typer.Option(help="Address of Prometheus (or VictoriaMetrics, Thanos).")] = "",
+    no_prometheus: Annotated[bool, typer.Option("--no-prometheus", help="There is none.")] = False,
+    prometheus_environment: Annotated[str, typer.Option(help="The environment it watches (production).")] = "",
+    prometheus_token_file: Annotated[Path | None, typer.Option(help="File with its read-only token.")] = None,
+    alertmanager_source: Annotated[
+        str, typer.Option(help="Name of the alert source (alertmanager); its token is made here.")
+    ] = "",
+    service: Annotated[list[str] | None, typer.Option(help="A first service; may be repeated.")] = None,
+    person: Annotated[str, typer.Option(help="Short name of somebody for people.yaml.")] = "",
+    person_name: Annotated[str, typer.Option(help="Their name.")] = "",
+    person_role: Annotated[
+        list[str] | None, typer.Option(help="viewer, responder, approver (default) or lead; may be repeated.")
+    ] = None,
+    slack_user: Annotated[str, typer.Option(help="Their Slack member ID (U…).")] = "",
+    telegram_user: Annotated[str, typer.Option(help="Their Telegram account number.")] = "",
+    console_user: Annotated[str, typer.Option(help="Their user name on the console's machine.")] = "",
+    page_url: Annotated[str, typer.Option(help="What links to the incident page begin with.")] = "",
+    host: Annotated[str, typer.Option(help="Where the receiver listens (127.0.0.1).")] = "",
+    port: Annotated[int | None, typer.Option(help="Its port (8080).")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Ask nothing; fail with what is missing.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite values that are there already.")] = False,
+    skip_checks: Annotated[bool, typer.Option("--skip-checks", help="Believe every answer.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document of what was done.")] = False,
+) -> None:
+    """Set up: ask for what is needed, try each answer, write the configuration, name the next command.
+
+    Secrets come from files, from the environment, or are typed unseen; none is an argument and none is shown.
+    What is there already is kept.
+    """
+    from bot import init as setting_up
+    from bot.setup.talk import Terminal
+    from bot.setup.wish import Wish
+
+    wish = Wish(
+        config=config,
+        env_file=env_file,
+        state=state,
+        slack=slack,
+        telegram=telegram,
+        no_chat=no_chat,
+        slack_bot_token_file=slack_bot_token_file,
+        slack_app_token_file=slack_app_token_file,
+        slack_signing_secret_file=slack_signing_secret_file,
+        slack_channel=slack_channel,
+        slack_mode=slack_mode,
+        slack_api_url=slack_api_url,
+        telegram_token_file=telegram_token_file,
+        telegram_chat=telegram_chat,
+        telegram_api_url=telegram_api_url,
+        prometheus=prometheus,
+        no_prometheus=no_prometheus,
+        prometheus_environment=prometheus_environment,
+        prometheus_token_file=prometheus_token_file,
+        alertmanager_source=alertmanager_source,
+        services=tuple(service or ()),
+        person=person,
+        person_name=person_name,
+        person_roles=tuple(person_role or ()),
+        slack_user=slack_user,
+        telegram_user=telegram_user,
+        console_user=console_user,
+        page_url=page_url,
+        host=host,
+        port=port,
+        yes=yes,
+        force=force,
+        skip_checks=skip_checks,
+        as_json=as_json,
+    )
+    talk = Terminal(aside=as_json)
+    try:
+        done = setting_up.run(wish, talk)
+    except setting_up.NotYet as error:
+        if as_json:
+            typer.echo(json.dumps(error.document(), ensure_ascii=False))
+            raise typer.Exit(2) from error
+        raise
+    if as_json:
+        typer.echo(json.dumps(done, ensure_ascii=False))
+    else:
+        setting_up.tell(done, talk)
+    raise typer.Exit(0 if done["ok"] else 1)
+
+
+@app.command()
+def doctor(
+    chat: Annotated[bool, typer.Option("--chat", help='Post a "press me" card and wait for its press.')] = False,
+    timeout: Annotated[float, typer.Option(min=1, help="With --chat: seconds to wait for the press.")] = 120,
+    surface: Annotated[str, typer.Option(help="With --chat: slack or telegram alone.")] = "",
+    state: Annotated[Path, typer.Option(help="The folder that `up` was given.")] = Path("var"),
+) -> None:
+    """Check configuration, journal, Redis and what each process would be missing; with --chat, the chats."""
+    from bot.doctor import examine, try_chats
+    from bot.setup.roundtrip import Waiting
+    from bot.setup.talk import Progress
 
     failed = 0
-    for finding in examine():
+    progress = Progress()
+    for finding in (
+        try_chats(surface, Waiting(timeout_s=timeout, progress=progress.show)) if chat else examine(state)
+    ):
+        progress.clear()
         typer.echo(f"{'ok  ' if finding.ok else 'FAIL'}  {finding.what}: {finding.says}")
         failed += not finding.ok
     raise typer.Exit(1 if failed else 0)
+
+
+@app.command()
+def link(person: Annotated[str, typer.Argument(help="As named in config/people.yaml.")]) -> None:
+    """Print a one-time code with which this person links a chat account."""
+    from bot.settings import Settings, read
+    from bot.setup.codes import make
+
+    code = make(read(Settings), person, "link")
+    typer.echo(code)
+    typer.echo(
+        f"{person} sends this once, within 10 minutes, to the bot in a private chat.\n"
+        f"  Telegram: /link {code}\n"
+        f"  Slack, as a direct message to the bot: link {code}",
+        err=True,
+    )
+
+
+@app.command()
+def login(person: Annotated[str, typer.Argument(help="As named in config/people.yaml.")]) -> None:
+    """Print a one-time link that opens the incident page for this person."""
+    from bot.settings import ReceiverSettings, read
+    from bot.setup.codes import make
+
+    settings = read(ReceiverSettings)
+    typer.echo(f"{settings.page_url}/login/{make(settings, person, 'login')}")
+    typer.echo(f"It opens the page as {person}, once, within 10 minutes.", err=True)
+
+
+@app.command()
+def parse(
+    file: Annotated[str, typer.Argument(help="A stored body, or - for standard input.")],
+    source: Annotated[str, typer.Option(help="The system that sent it, or auto.")],
+    header: Annotated[list[str] | None, typer.Option(help="'Name: value' as received; may be repeated.")] = None,
+    mapping: Annotated[
+        str, typer.Option(help="With --source generic: a mapping of config/mappings.yaml, as a dry run.")
+    ] = "",
+) -> None:
+    """Print what one webhook body says; nothing is kept or sent."""
+    from bot.receiver import parse_cli
+    from bot.settings import Settings, read
+
+    table = read(Settings).config / "mappings.yaml" if mapping else None
+    found = parse_cli.run(file, source=source, headers=header or (), mapping=mapping, mappings=table)
+    typer.echo(parse_cli.printed(found))
 
 
 @evidence_app.command("show")
@@ -174,6 +342,7 @@ def incident_show(
     from bot.show import incident_details
     from bot.surfaces.cards import card
     from bot.surfaces.console.render import plain
+    from bot.surfaces.console.surface import whole
     from bot.surfaces.timeline import line
 
     settings = read(Settings)
@@ -183,7 +352,7 @@ def incident_show(
         if as_json:
             typer.echo(json.dumps(document(tx, wanted), ensure_ascii=False))
             return
-        typer.echo(plain(card(tx, wanted, configuration.people(settings.config))))
+        typer.echo(plain(replace(whole(card(tx, wanted, configuration.people(settings.config))), key=wanted)))
         typer.echo("\n" + incident_details(tx, wanted) + "\n")
         for event in tx.all(select(t.events).where(t.events.c.incident_id == wanted).order_by(t.events.c.number)):
             typer.echo(line(event))

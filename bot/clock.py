@@ -17,7 +17,7 @@ from agents.incident import crash
 from agents.incident.errors import QueueUnreachable, Refused, Transient
 from agents.incident.ids import IncidentId, RunId
 from agents.incident.lifecycle import HOLDS_LEASE, ActionState, IncidentState
-from bot.journal import approvals, incidents, intake, outbox, runs, verifications
+from bot.journal import access, approvals, escalations, incidents, intake, outbox, runs, verifications
 from bot.journal import tables as t
 from bot.journal.journal import Journal, Tx
 from bot.queue import Doorbell
@@ -127,6 +127,7 @@ def waiting(parts: ClockParts) -> None:
             tx.ring_again("intake", inbox_id, every=_every(parts))
         _triages(tx, parts)
         outbox.prune(tx, KEEP_BELLS)
+        access.prune(tx)
 
 
 def _every(parts: ClockParts) -> timedelta:
@@ -183,12 +184,20 @@ def followers(parts: ClockParts) -> None:
             state = IncidentState(row["state"])
             acting = state in {S.PROPOSED, S.MITIGATING, S.VERIFYING}
             ended = acting and not runs.any_live(tx, row["id"])
-            if ended or not row["alert_firing"]:
+            asked = state is S.MITIGATED and row["asked_by"]
+            if ended or asked or not row["alert_firing"]:
                 tx.ring_again("settle", row["id"], every=_every(parts))
             elif state is S.MITIGATED and tx.now - row["state_since"] > WATCH:
                 incident = incidents.load(tx, IncidentId(row["id"]), lock=True)
                 reason = "verified, and yet the alert goes on"
                 incidents.move(tx, incident, S.REOPENED, actor="clock", reason=reason)
+
+
+def call_again(parts: ClockParts) -> None:
+    """Ask for a person once more where nobody has said that they have it."""
+    with parts.journal.write("escalations") as tx:
+        for escalation in escalations.due(tx):
+            escalations.again(tx, escalation)
 
 
 def keep_watching(parts: ClockParts) -> None:
@@ -268,4 +277,5 @@ RECONCILED: tuple[Callable[[ClockParts], None], ...] = (
     waiting,
     unfinished,
     followers,
+    call_again,
 )

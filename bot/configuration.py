@@ -50,11 +50,13 @@ class _Person(_Strict):
     name: str
     roles: list[Literal["viewer", "responder", "approver", "lead"]]
     accounts: dict[str, list[str]] = {}
+    services: list[str] = ["*"]
 
 
 class _People(_Strict):
     schema_: Literal[1] = Field(alias="schema")
     people: dict[Name, _Person] = {}
+    on_call: list[Name] = []
 
 
 class _Windows(_Strict):
@@ -207,16 +209,21 @@ def people(folder: Path) -> People:
                 other = seen.setdefault((surface, account), person)
                 if other != person:
                     raise BadInput(f"people.yaml: {surface} account {account!r} is given to {other} and {person}")
+    for name in file.on_call:
+        if name not in file.people:
+            raise BadInput(f"people.yaml: {name!r} is on call and not among the people")
     return People(
+        on_call=tuple(file.on_call),
         people=tuple(
             Person(
                 id=PersonId(key),
                 name=p.name,
                 roles=frozenset(p.roles),
                 accounts={s: tuple(a) for s, a in p.accounts.items()},
+                scopes=tuple(p.services),
             )
             for key, p in file.people.items()
-        )
+        ),
     )
 
 

@@ -12,26 +12,29 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import yaml
 from pydantic import SecretStr
 
-from actions.approval import ApprovalState, Press, Verdict
+from actions.approval import ApprovalState, button
 from agents.incident.errors import BadInput
 from agents.incident.ids import IncidentId
 from agents.incident.lifecycle import IncidentState
-from bot import processes, report, up, walk
+from bot import processes, report, up
+from bot.desk import desk
 from bot.journal import approvals, incidents, runs
 from bot.journal.journal import Tx
 from bot.processes import PREFIX, Child
 from bot.settings import ConsoleSettings
+from bot.surfaces.console import listener
 from bot.surfaces.console.surface import NAME
 from bot.wiring import console
-from bot.wiring.parts import DecideParts
+from bot.wiring.parts import DeskParts
 
 FAULTS = ("pool-leak", "hung-replica", "stale-schema", "surge", "self-clearing")
 RIGHT_END = {
@@ -69,7 +72,7 @@ class Stage:
     folder: Path
     playground: Path
     children: list[Child]
-    parts: DecideParts
+    parts: DeskParts
     real_alertmanager: bool
 
 
@@ -130,11 +133,13 @@ def stage_of(
     wish: Wish,
     until: Callable[[], bool],
     adapt: Callable[[Path], None] = lambda _: None,
+    more: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[Stage]:
     """Start the playground and all processes; end them in reverse order, whatever happens.
 
     Args:
         adapt: May change the configuration folder before anything reads it.
+        more: Further settings, by their variable's name.
     """
     children: list[Child] = []
     others: list[subprocess.Popen[bytes]] = []
@@ -163,7 +168,7 @@ def stage_of(
         adapt(config)
         say("Starting receiver, triage worker, action worker and clock …")
         env = _environment(config, port, tokens, playground)
-        children += up.start(folder / "state", env, logs=folder / "logs")
+        children += up.start(folder / "state", env | dict(more), logs=folder / "logs")
         _wait("the receiver", lambda: _answers(f"{receiver}/readyz"), until)
         where = up.addresses(children)
         parts = console.open_parts(
@@ -304,7 +309,7 @@ def _play(
         with stage.parts.journal.read() as tx:
             new = [i for i in incidents.recent(tx) if i.id not in before]
             waiting = [a for i in new for a in _questions(tx, i.id)]
-            over = [i.id for i in new if _over(tx, i.id, i.state)]
+            over = [i.id for i in new if over(tx, i.id, i.state)]
         if approve:
             for approval_id, plan_hash in waiting:
                 _approve(stage.parts, approval_id, plan_hash)
@@ -326,7 +331,7 @@ def _play(
         return report.document(tx, done[0] if done else new[-1])
 
 
-def _over(tx: Tx, incident_id: IncidentId, state: IncidentState) -> bool:
+def over(tx: Tx, incident_id: IncidentId, state: IncidentState) -> bool:
     """Verified, resolved, or handed to a person with nothing in flight while the alert goes on."""
     if state in {S.MITIGATED, S.RESOLVED, S.CLOSED}:
         return True
@@ -342,15 +347,8 @@ def _questions(tx: Tx, incident_id: IncidentId) -> list[tuple[Any, str]]:
     return [(a.id, a.plan_hash) for a in found if a is not None and a.state is ApprovalState.AWAITING]
 
 
-def _approve(parts: DecideParts, approval_id: Any, plan_hash: str) -> None:
-    press = Press(
-        surface=NAME,
-        account=PERSON,
-        verdict=Verdict.APPROVE,
-        approval_id=approval_id,
-        hash8=plan_hash[:8],
-    )
-    walk.decide(press, parts)
+def _approve(parts: DeskParts, approval_id: Any, plan_hash: str) -> None:
+    desk.take(listener.incoming(button("a", approval_id, plan_hash), PERSON), parts)
 
 
 def inject(stage: Stage, fault: str, seed: int) -> None:

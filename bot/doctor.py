@@ -2,17 +2,22 @@
 
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 import redis
 
+from actions.policy import People
 from agents import calibration
 from agents.incident.errors import BadInput, ResponderError
 from agents.signatures.load import load as load_signatures
 from bot import configuration
-from bot.journal.journal import check
+from bot.journal import directory
+from bot.journal.journal import Journal, check, open_engine
 from bot.queue import connect_briefly
 from bot.settings import ActionSettings, ReceiverSettings, Settings, read
+from bot.setup import local
+from bot.setup.roundtrip import SURFACES, Waiting, configured, prove
 
 T = TypeVar("T")
 
@@ -26,8 +31,12 @@ class Examined:
     says: str
 
 
-def examine() -> Iterator[Examined]:
-    """Everything, one after the other; a failure of one hides no other."""
+def examine(state: Path = Path("var")) -> Iterator[Examined]:
+    """Everything, one after the other; a failure of one hides no other.
+
+    Args:
+        state: Where ``up`` keeps its Redis, if no address is set.
+    """
     settings = read(Settings)
     folder = settings.config
     services = yield from _try("services.yaml", lambda: configuration.services(folder), "read")
@@ -37,25 +46,101 @@ def examine() -> Iterator[Examined]:
         yield Examined(what="services", ok=count > 0, says=says)
     people = yield from _try("people.yaml", lambda: configuration.people(folder), "read")
     if people is not None:
-        names = ", ".join(p.name for p in people.approvers())
-        yield Examined(what="approvers", ok=bool(names), says=names or "nobody may approve anything")
+        yield from _people(people, settings.journal)
     yield from _try("policy.yaml", lambda: configuration.policy(folder), "read")
     yield from _try("probes.yaml", lambda: configuration.probes(folder), "read")
     yield from _try("signatures", lambda: load_signatures(folder / "signatures"), "read")
     yield from _try("calibration.yaml", lambda: calibration.load(folder / "calibration.yaml"), "read")
     sources = yield from _try("sources.yaml", lambda: configuration.sources(folder), "read")
-    tokens = read(ReceiverSettings).webhook_tokens
-    for name, source in (sources or {}).items():
-        signed = bool(tokens.get(name))
+    receiver = yield from _try("receiver settings", lambda: read(ReceiverSettings), "read")
+    tokens = receiver.webhook_tokens if receiver is not None else {}
+    for name, source in (sources or {}).items() if receiver is not None else ():
+        signed = any(t.get_secret_value() for t in tokens.get(name, ()))
         unsigned = "takes anything (allow_unsigned)" if source.allow_unsigned else "has no token: refused"
         says = "has a token" if signed else unsigned
         yield Examined(what=f"source {name}", ok=signed, says=says)
+    if receiver is not None:
+        yield from _chats(receiver)
+        page = local.page_url(receiver.page_url)
+        yield Examined(what=page.what, ok=page.ok, says=page.says)
     yield from _try("journal", lambda: check(settings.journal), "at this version's tables")
-    yield from _try("redis", lambda: _ping(settings.redis), "answers")
+    yield from _try("redis", lambda: _ping(_redis(settings, state)), "answers")
     actions = read(ActionSettings)
     named = bool(actions.supervisor_url and actions.supervisor_environment)
     of = f"supervisor of {actions.supervisor_environment}"
     yield Examined(what="actions", ok=named, says=of if named else "no supervisor is set: nothing can be run")
+
+
+def try_chats(surface: str, waiting: Waiting) -> Iterator[Examined]:
+    """Every configured chat, or the one named, from its settings to a press that came back."""
+    settings = read(ReceiverSettings)
+    check(settings.journal)
+    if surface and surface not in SURFACES:
+        raise BadInput(f"--surface {surface[:40]!r}: it must be one of {', '.join(SURFACES)}")
+    there = configured(settings)
+    wanted = (surface,) if surface else there or ("chat",)
+    journal = Journal(open_engine(settings.journal))
+    try:
+        for one in wanted:
+            if one not in there:
+                yield Examined(what=one, ok=False, says=f"is not configured: {_token(one)}")
+                continue
+            for found in prove(settings, journal, one, waiting):
+                yield Examined(what=found.what, ok=found.ok, says=found.says)
+    finally:
+        journal.close()
+
+
+def _token(surface: str) -> str:
+    names = {"slack": "FIRSTRESPONDER_SLACK__BOT_TOKEN", "telegram": "FIRSTRESPONDER_TELEGRAM__TOKEN"}
+    return f"{names.get(surface) or ' or '.join(names.values())} is empty; firstresponder init asks for it"
+
+
+def _people(people: People, journal: str) -> Iterator[Examined]:
+    known = _with_links(people, journal)
+    names = ", ".join(p.name for p in known.approvers())
+    yield Examined(what="approvers", ok=bool(names), says=names or "nobody may approve anything")
+    called = ", ".join(p.name for p in known.called())
+    if known.on_call:
+        yield Examined(what="on call", ok=True, says=called)
+    else:
+        says = f"no on_call in people.yaml: everybody who may respond or approve is called ({called or 'nobody'})"
+        yield Examined(what="on call", ok=bool(called), says=says)
+    for person in known.people:
+        if not any(person.accounts.values()):
+            says = f"has no account anywhere: add one to people.yaml, or firstresponder link {person.id}"
+            yield Examined(what=f"person {person.id}", ok=False, says=says)
+
+
+def _with_links(people: People, url: str) -> People:
+    """With the accounts people linked themselves, if the journal can be read."""
+    try:
+        check(url)
+        journal = Journal(open_engine(url))
+        try:
+            with journal.read() as tx:
+                return directory.known(tx, people)
+        finally:
+            journal.close()
+    except ResponderError:
+        return people
+
+
+def _chats(settings: ReceiverSettings) -> Iterator[Examined]:
+    there = configured(settings)
+    for surface in there:
+        place = settings.slack.channel if surface == "slack" else settings.telegram.chat
+        says = f"configured for {place}; firstresponder doctor --chat tries it"
+        yield Examined(what=surface, ok=True, says=says)
+    if not there:
+        yield Examined(what="chat", ok=True, says="neither Slack nor Telegram is configured: the console alone")
+
+
+def _redis(settings: Settings, state: Path) -> str:
+    socket = state / "redis" / "redis.sock"
+    if "redis_url" in settings.model_fields_set or not socket.exists():
+        return settings.redis
+    return f"unix://{socket.resolve()}?db=0"
 
 
 def _ping(url: str) -> None:

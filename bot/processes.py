@@ -14,7 +14,20 @@ PASSED = frozenset({"PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_
 PREFIX = "FIRSTRESPONDER_"
 KNOWS: Mapping[str, frozenset[str]] = {
     "": frozenset({"JOURNAL_URL", "REDIS_URL", "CONFIG", "LOG_JSON", "CRASH_FILE"}),
-    "receiver": frozenset({"HOST", "PORT", "WEBHOOK_TOKENS", "MAX_BODY_BYTES", "SPANS_WINDOW_S"}),
+    "receiver": frozenset(
+        {
+            "HOST",
+            "PORT",
+            "WEBHOOK_TOKENS",
+            "MAX_BODY_BYTES",
+            "SPANS_WINDOW_S",
+            "SLACK",
+            "TELEGRAM",
+            "PAGERDUTY",
+            "OPSGENIE",
+            "PAGE",
+        }
+    ),
     "triage": frozenset({"PROBE_TOKENS", "GATHER_BUDGET_S", "SPANS_WINDOW_S"}),
     "actions": frozenset({"SUPERVISOR_URL", "SUPERVISOR_TOKEN", "SUPERVISOR_ENVIRONMENT", "LEASE_S"}),
     "clock": frozenset({"TICK_S", "RECONCILE_S", "LEASE_S", "TRIAGE_SILENCE_S"}),
@@ -33,7 +46,7 @@ MAX_PAUSE_S = 5.0
 def environment(name: str, given: Mapping[str, str]) -> dict[str, str]:
     """Of *given* only what the process of this name may know."""
     names = {PREFIX + field for field in KNOWS[""] | KNOWS[name]}
-    return {k: v for k, v in given.items() if k in PASSED or k.upper() in names}
+    return {k: v for k, v in given.items() if k in PASSED or k.upper().partition("__")[0] in names}
 
 
 def die_with_parent() -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from actions.approval import ApprovalState
 from actions.ports import Run
@@ -165,7 +165,7 @@ def _durations(tx: Tx, incident_id: IncidentId) -> Mapping[str, float | None]:
         .limit(1)
     ).scalar()
     begun: datetime | None = arrived or first
-    shown = tx.run(select(t.messages.c.finding_at).where(t.messages.c.incident_id == incident_id)).scalar()
+    shown = tx.run(select(func.min(t.views.c.finding_at)).where(t.views.c.incident_id == incident_id)).scalar()
 
     def since(at: datetime | None) -> float | None:
         return round((at - begun).total_seconds(), 3) if at is not None and begun is not None else None

@@ -5,9 +5,9 @@ Every variable begins with ``FIRSTRESPONDER_``; config/env.example lists them.
 
 from datetime import timedelta
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import BaseModel, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from agents.incident.errors import BadInput
@@ -19,7 +19,7 @@ S = TypeVar("S", bound="Settings")
 class Settings(BaseSettings):
     """What every process needs."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", extra="ignore", frozen=True)
 
     journal_url: SecretStr = SecretStr("sqlite:///var/journal.db")
     redis_url: SecretStr = Field(default_factory=lambda: SecretStr(_redis_of_up()))
@@ -38,14 +38,96 @@ class Settings(BaseSettings):
         return self.redis_url.get_secret_value()
 
 
+class SlackSettings(BaseModel):
+    """One workspace. Empty ``bot_token``: no Slack."""
+
+    bot_token: SecretStr = SecretStr("")
+    app_token: SecretStr = SecretStr("")
+    signing_secret: SecretStr = SecretStr("")
+    channel: str = ""
+    channels: frozenset[str] = frozenset()
+    mode: Literal["socket", "http"] = "socket"
+    api_url: str = "https://slack.com/api/"
+    theme: Literal["light", "dark"] = "light"
+    prefix: str = "/"
+
+    @model_validator(mode="after")
+    def _whole(self) -> "SlackSettings":
+        if not self.bot_token.get_secret_value():
+            return self
+        if not self.channel:
+            raise ValueError("SLACK__CHANNEL is missing: the id of the channel where cards are posted (C…)")
+        if self.mode == "socket" and not self.app_token.get_secret_value():
+            raise ValueError("SLACK__APP_TOKEN is missing (xapp-…), or set SLACK__MODE=http")
+        if self.mode == "http" and not self.signing_secret.get_secret_value():
+            raise ValueError("SLACK__SIGNING_SECRET is missing: without it nobody could prove to be Slack")
+        return self
+
+
+class TelegramSettings(BaseModel):
+    """One bot. Empty ``token``: no Telegram."""
+
+    token: SecretStr = SecretStr("")
+    chat: str = ""
+    chats: frozenset[str] = frozenset()
+    mode: Literal["polling", "webhook"] = "polling"
+    webhook_url: str = ""
+    webhook_secret: SecretStr = SecretStr("")
+    api_url: str = "https://api.telegram.org"
+    theme: Literal["light", "dark"] = "light"
+
+    @model_validator(mode="after")
+    def _whole(self) -> "TelegramSettings":
+        if not self.token.get_secret_value():
+            return self
+        if not self.chat:
+            raise ValueError("TELEGRAM__CHAT is missing: the id of the chat where cards are posted (-100…)")
+        if self.mode == "webhook" and not (self.webhook_url and self.webhook_secret.get_secret_value()):
+            raise ValueError("TELEGRAM__MODE=webhook needs TELEGRAM__WEBHOOK_URL and TELEGRAM__WEBHOOK_SECRET")
+        return self
+
+
+class PagerDutySettings(BaseModel):
+    """Events API v2. Empty ``routing_key``: no PagerDuty."""
+
+    routing_key: SecretStr = SecretStr("")
+    api_url: str = "https://events.pagerduty.com"
+
+
+class OpsgenieSettings(BaseModel):
+    """Alert API. Empty ``api_key``: no Opsgenie."""
+
+    api_key: SecretStr = SecretStr("")
+    api_url: str = "https://api.opsgenie.com"
+
+
+class PageSettings(BaseModel):
+    """The incident page. ``url`` is what links begin with; left out, the receiver's own address."""
+
+    url: str = ""
+    session_hours: float = 12
+    proxy_header: str = ""
+    proxy_from: frozenset[str] = frozenset({"127.0.0.1", "::1"})
+
+
 class ReceiverSettings(Settings):
-    """``firstresponder serve``: webhook secrets."""
+    """``firstresponder serve``: webhook secrets, chat tokens, the page."""
 
     host: str = "127.0.0.1"
     port: int = 8080
     webhook_tokens: dict[str, list[SecretStr]] = Field(default_factory=dict)
     max_body_bytes: int = 1024 * 1024
     spans_window_s: float = 300
+    slack: SlackSettings = SlackSettings()
+    telegram: TelegramSettings = TelegramSettings()
+    pagerduty: PagerDutySettings = PagerDutySettings()
+    opsgenie: OpsgenieSettings = OpsgenieSettings()
+    page: PageSettings = PageSettings()
+
+    @property
+    def page_url(self) -> str:
+        """What links to the page begin with."""
+        return (self.page.url or f"http://{self.host}:{self.port}").rstrip("/")
 
 
 class TriageSettings(Settings):

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from actions.approval import Decision, Press, Rejection
+from actions.ports import UNREADY
 from actions.proposal import NoProposal, propose
 from actions.verification import Measured, Outcome, Sample
 from agents.facts import Reader
@@ -18,7 +19,7 @@ from agents.incident.clock import now
 from agents.incident.errors import BadInput
 from agents.incident.evidence import Evidence, Question, QuestionKind, Window
 from agents.incident.finding import Criterion, Finding, FindingState
-from agents.incident.ids import FindingId, IncidentId, ProposalId, RunId, VerificationId, new_id
+from agents.incident.ids import FindingId, IncidentId, PersonId, ProposalId, RunId, VerificationId, new_id
 from agents.incident.incident import Alert, Incident
 from agents.incident.lifecycle import ActionState, IncidentState
 from agents.signatures.evaluate import Bench, Entity, Truth, criteria, read
@@ -97,7 +98,7 @@ def _report(incident: Incident, held: tuple[Evidence, ...], parts: TriageParts) 
     asked = wanted(incident, parts.knowledge)
     started = time.monotonic()
     if asked and not held:
-        gathered = _gather(asked, incident.id, parts)
+        gathered = _gather(asked, incident.id, parts, incident.window)
         held = gathered.evidence
         with parts.journal.write("evidence") as tx:
             evidence.keep(
@@ -146,14 +147,17 @@ def _report(incident: Incident, held: tuple[Evidence, ...], parts: TriageParts) 
     )
 
 
-def _gather(asked: set[Question], incident_id: IncidentId, parts: TriageParts) -> Gathered:
+def _gather(
+    asked: set[Question], incident_id: IncidentId, parts: TriageParts, span: timedelta | None = None
+) -> Gathered:
     end, interval = now(), parts.knowledge.catalogue.telemetry_interval
+    back = max(span or HISTORY * interval, HISTORY * interval)
     return gather(
         asked,
         incident_id=incident_id,
         catalogue=parts.knowledge.catalogue,
         probes=parts.probes,
-        window=Window(start=end - HISTORY * interval, end=end, recent=_recent(parts)),
+        window=Window(start=end - back, end=end, recent=_recent(parts)),
         budget=parts.budget,
     )
 
@@ -179,6 +183,9 @@ def propose_next(incident_id: IncidentId, parts: TriageParts) -> None:
             return
         if any(r.state in runs.LIVE for r in earlier):
             return
+        if incidents.owner(tx, incident_id) is not None:
+            incidents.move(tx, incident, S.NEEDS_HUMAN, actor="policy", reason="a person has taken it over")
+            return
         if not incident.alert_firing:
             incidents.move(tx, incident, S.RESOLVED, actor="clock", reason="the alert resolved; nothing was done")
             return
@@ -194,7 +201,11 @@ def propose_next(incident_id: IncidentId, parts: TriageParts) -> None:
             policy=parts.policy,
             settle=_recent(parts) + parts.knowledge.catalogue.telemetry_interval,
             now=tx.now,
+            asked_by=PersonId(incident.asked_by) if incident.asked_by else None,
         )
+        if isinstance(made, NoProposal) and incident.asked_by:
+            incidents.close_asked(tx, incident, actor="policy", reason=f"answered; {made.reason}")
+            return
         if isinstance(made, NoProposal):
             incidents.move(tx, incident, S.NEEDS_HUMAN, actor="policy", reason=made.reason)
             return
@@ -293,6 +304,9 @@ def settle(incident_id: IncidentId, parts: TriageParts) -> None:
         incident = incidents.load(tx, incident_id, lock=True)
         done = runs.of_incident(tx, incident_id)
         last = done[-1] if done else None
+        if incident.asked_by and incident.state is S.MITIGATED:
+            incidents.close_asked(tx, incident, actor="verifier", reason="the fix was verified")
+            return
         if not incident.alert_firing and incident.state in BEFORE_ACTING | {S.MITIGATED}:
             approvals.cancel_open(tx, incident_id, "the alert resolved")
             if not any(r.state in runs.LIVE - runs.WAITING for r in runs.of_incident(tx, incident_id)):
@@ -302,9 +316,15 @@ def settle(incident_id: IncidentId, parts: TriageParts) -> None:
         if last is None or incident.state not in {S.PROPOSED, S.MITIGATING, S.VERIFYING}:
             return
         match last.state:
+            case A.REJECTED | A.EXPIRED if incident.asked_by and incident.state is S.PROPOSED:
+                # Somebody asked and said no, or lost interest: nobody is woken for that.
+                reason = f"the proposal was {last.state.lower()}"
+                incidents.close_asked(tx, incident, actor="policy", reason=reason)
             case A.REJECTED | A.EXPIRED | A.CANCELLED | A.STALE:
                 reason = f"the proposal was {last.state.lower()}" + (f": {last.reason}" if last.reason else "")
                 incidents.move(tx, incident, S.NEEDS_HUMAN, actor="policy", reason=reason)
+            case A.ABORTED if last.reason.startswith(UNREADY):
+                _next_candidate(tx, incident, "nothing was begun: the platform did not serve")
             case A.ABORTED if last.reason != runs.LOST:
                 reason = f"nothing was done: {last.reason}"
                 incidents.move(tx, incident, S.NEEDS_HUMAN, actor="policy", reason=reason)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import structlog
 from sqlalchemy import select
 
 from actions.approval import Press, Verdict
@@ -26,11 +27,21 @@ from agents.incident.ids import (
     RunId,
     new_id,
 )
-from agents.incident.incident import Alert, AlertStatus, Change, ChangeKind, Incident, Severity
+from agents.incident.incident import (
+    Alert,
+    AlertStatus,
+    Catalogue,
+    Change,
+    ChangeKind,
+    Incident,
+    Service,
+    Severity,
+)
 from agents.incident.lifecycle import IncidentState
 from bot.journal import incidents, runs
 from bot.journal import tables as t
 from bot.journal.journal import Journal, Tx
+from bot.wiring.parts import DeskParts
 
 S = IncidentState
 NOON = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
@@ -275,3 +286,20 @@ def a_press(
         "hash8": question.proposal.plan_hash[:8],
     }
     return Press(**(usual | named))
+
+
+def desk_parts(journal: Journal, **named: Any) -> DeskParts:
+    """A desk at which the people of ``PEOPLE`` press and type, for two services."""
+    catalogue = Catalogue(
+        services=(
+            Service(name=SERVICE, environment=ENVIRONMENT, edge=True, objectives={"server_error_ratio": 0.02}),
+            Service(name="billing", environment=ENVIRONMENT),
+        )
+    )
+    usual: dict[str, Any] = {
+        "journal": journal,
+        "people": lambda: PEOPLE,
+        "catalogue": lambda: catalogue,
+        "log": structlog.get_logger(),
+    }
+    return DeskParts(**(usual | named))

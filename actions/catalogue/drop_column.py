@@ -9,6 +9,15 @@ from actions.steps import Step
 from agents.incident.errors import Refused
 from agents.incident.finding import Finding
 
+_SAFE = {ord("`"): "'", ord("“"): '"', ord("”"): '"', ord("["): "(", ord("]"): ")"}
+MOST = 120
+
+
+def _name(text_: str) -> str:
+    """Somebody's own words as one name: it stands between backticks, where these would end it."""
+    said = " ".join(text_.translate(_SAFE).split())
+    return said if len(said) <= MOST else said[: MOST - 1] + "…"
+
 
 class DropColumn:
     """Destroys data for good, so it has words and no steps."""
@@ -23,7 +32,7 @@ class DropColumn:
             return Unfit(reason="no migration is recorded that could be reverted")
         return {
             "service": f"{finding.environment}/{finding.service}",
-            "migration": finding.change.note or finding.change.id,
+            "migration": _name(finding.change.note or finding.change.id),
         }
 
     def parse(self, parameters: Parameters) -> Parameters:

@@ -14,6 +14,10 @@ import httpx
 from actions.ports import Deployment, Progress, Revision, RunningReplica
 from actions.steps import ReloadSchema, RestartReplica, SetRevision, Step
 from agents.incident.errors import FenceRefused, OutcomeUnknown, ProbeUnreachable, Refused
+from agents.incident.redaction import redact
+
+SAID = 240
+"""Characters of a failing answer that are kept."""
 
 
 class HttpSupervisor:
@@ -77,7 +81,7 @@ class HttpSupervisor:
         if response.status_code == 409:
             raise FenceRefused(f"{service}: a newer token holds the target")
         if response.is_error:
-            raise ProbeUnreachable(f"the supervisor answered {response.status_code} to a claim")
+            raise ProbeUnreachable(f"the supervisor answered {_said(response)} to a claim")
 
     def start(self, step: Step, key: str, token: int) -> None:
         """Begin one effect; nothing is ever sent twice under another key."""
@@ -104,9 +108,9 @@ class HttpSupervisor:
         if response.status_code == 409 and '"fence"' in response.text:
             raise FenceRefused(f"{step.service}: a newer token holds the target")
         if response.is_server_error:
-            raise OutcomeUnknown(f"the supervisor answered {response.status_code}")
+            raise OutcomeUnknown(f"the supervisor answered {_said(response)}")
         if response.is_error:
-            raise Refused(f"the supervisor refused with {response.status_code}")
+            raise Refused(f"the supervisor refused with {_said(response)}")
 
     def progress(self, key: str) -> Progress:
         """How far the effect is."""
@@ -121,7 +125,7 @@ class HttpSupervisor:
         if response.status_code == 404:
             return None
         if response.is_error:
-            raise ProbeUnreachable(f"the supervisor answered {response.status_code}")
+            raise ProbeUnreachable(f"the supervisor answered {_said(response)}")
         try:
             data: Mapping[str, Any] = response.json()
         except ValueError as error:
@@ -133,3 +137,9 @@ class HttpSupervisor:
         if environment != self._environment or not name:
             raise Refused(f"{service!r} is not of environment {self._environment!r}")
         return quote(name, safe="")
+
+
+def _said(response: httpx.Response) -> str:
+    """The status and the first words of the answer, without secrets: whoever pressed wants to know what failed."""
+    words = " ".join(response.text[:2000].split())
+    return f"{response.status_code}: {redact(words)[:SAID]}" if words else str(response.status_code)

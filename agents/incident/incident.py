@@ -160,6 +160,7 @@ class Incident:
     """What people handle as one thing. ``attempt`` and ``state`` move by compare-and-set in the journal.
 
     ``look`` counts how often this attempt has looked: the first look may come before its evidence does.
+    ``asked_by`` is the person who opened it by asking, and ``window`` how far back they asked to look.
     """
 
     id: IncidentId
@@ -178,3 +179,10 @@ class Incident:
     alert_started_at: datetime
     alert_firing: bool
     reason: str = ""
+    asked_by: str | None = None
+    window: timedelta | None = None
+
+    @property
+    def subject(self) -> str:
+        """What roles and stops are held against: ``environment/service``."""
+        return f"{self.environment or '-'}/{self.service or '-'}"

@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, or_, select
 
 from agents.incident.errors import BadInput, Refused
 from agents.incident.ids import IncidentId, new_id
 from agents.incident.incident import Alert, AlertStatus, Incident, Severity
 from agents.incident.lifecycle import REOPENS, IncidentState, incident_may
+from bot.journal import escalations
 from bot.journal import tables as t
 from bot.journal.journal import Tx
 
@@ -36,6 +37,8 @@ def _incident(row: Mapping[str, Any]) -> Incident:
         alert_started_at=row["alert_started_at"],
         alert_firing=row["alert_firing"],
         reason=row["reason"],
+        asked_by=row["asked_by"],
+        window=timedelta(seconds=row["window_s"]) if row["window_s"] else None,
     )
 
 
@@ -81,6 +84,10 @@ def move(tx: Tx, incident: Incident, to: IncidentState, *, actor: str, reason: s
     if changed != 1:
         raise Refused(f"incident {incident.id} was moved by somebody else")
     tx.event(incident.id, actor, "incident." + to.value.lower(), reason=reason, **data)
+    if to is S.NEEDS_HUMAN:
+        escalations.open_one(tx, incident.id, reason, owner=_present(tx, incident.id))
+    elif to in OVER | {S.MITIGATED, S.REOPENED}:
+        escalations.close(tx, incident.id)
     return load(tx, incident.id)
 
 
@@ -186,6 +193,71 @@ def _resolve(tx: Tx, alert: Alert, newest: Mapping[str, Any] | None) -> Incident
     return incident_id
 
 
+def open_asked(
+    tx: Tx, *, service: str, environment: str, title: str, person_id: str, name: str, window: timedelta | None
+) -> tuple[IncidentId, bool]:
+    """The open incident of a service, or a new one that a person asked for. Returns it and whether it is new."""
+    live = tx.one(
+        select(t.incidents.c.id)
+        .where(
+            t.incidents.c.service == service,
+            t.incidents.c.environment == environment,
+            t.incidents.c.state.not_in([s.value for s in OVER]),
+        )
+        .order_by(t.incidents.c.id.desc())
+        .limit(1)
+    )
+    if live is not None:
+        return IncidentId(live["id"]), False
+    incident_id = IncidentId(new_id("INC"))
+    tx.run(
+        t.incidents.insert().values(
+            id=incident_id,
+            source="chat",
+            identity=f"asked:{environment}/{service}",
+            title=title,
+            severity=Severity.INFO.value,
+            service=service,
+            environment=environment,
+            summary="",
+            state=S.RECEIVED.value,
+            attempt=1,
+            version=1,
+            card_version=0,
+            opened_at=tx.now,
+            alert_started_at=tx.now,
+            alert_firing=True,
+            state_since=tx.now,
+            asked_by=person_id,
+            window_s=int(window.total_seconds()) if window is not None else None,
+        )
+    )
+    tx.event(incident_id, name, "incident.asked")
+    tx.ring("diagnose", incident_id)
+    return incident_id, True
+
+
+def asked_lately(tx: Tx, person_id: str, service: str, within: timedelta) -> int:
+    """How often a person has asked about a service."""
+    return int(
+        tx.run(
+            select(func.count())
+            .select_from(t.incidents)
+            .where(
+                t.incidents.c.asked_by == person_id,
+                t.incidents.c.service == service,
+                t.incidents.c.opened_at > tx.now - within,
+            )
+        ).scalar_one()
+    )
+
+
+def close_asked(tx: Tx, incident: Incident, *, actor: str, reason: str) -> Incident:
+    """End an incident that no alert will end."""
+    tx.run(t.incidents.update().where(t.incidents.c.id == incident.id).values(alert_firing=False))
+    return move(tx, incident, S.RESOLVED, actor=actor, reason=reason)
+
+
 def in_state(tx: Tx, *states: IncidentState) -> list[Mapping[str, Any]]:
     """Rows of incidents in these states."""
     return tx.all(select(t.incidents).where(t.incidents.c.state.in_([s.value for s in states])))
@@ -234,3 +306,57 @@ def looks_later(tx: Tx, incident_id: IncidentId) -> bool:
     """Whether the next look of this incident is still to come."""
     row = tx.one(select(t.incidents.c.look_at).where(t.incidents.c.id == incident_id))
     return row is not None and row["look_at"] is not None and row["look_at"] > tx.now
+
+
+def owner(tx: Tx, incident_id: IncidentId) -> str | None:
+    """The person who has taken the incident over, if one has."""
+    found: str | None = tx.run(select(t.incidents.c.owner).where(t.incidents.c.id == incident_id)).scalar()
+    return found
+
+
+def _present(tx: Tx, incident_id: IncidentId) -> str | None:
+    """Its owner, unless it ended and came back since: who had it yesterday may be asleep."""
+    row = tx.one(select(t.incidents.c.owner, t.incidents.c.owned_at).where(t.incidents.c.id == incident_id))
+    if row is None or row["owner"] is None:
+        return None
+    reopened: datetime | None = tx.run(
+        select(func.max(t.events.c.at)).where(
+            t.events.c.incident_id == incident_id, t.events.c.kind == "incident.reopened"
+        )
+    ).scalar()
+    found: str = row["owner"]
+    return None if reopened is not None and row["owned_at"] < reopened else found
+
+
+def take_over(
+    tx: Tx, incident_id: IncidentId, person_id: str, name: str, *, instead_of: str | None = None
+) -> bool:
+    """A person has it: from now on nothing begins by itself. False when somebody else already has it.
+
+    Args:
+        instead_of: An owner who did not come when called, from whom it may be taken.
+    """
+    free = t.incidents.c.owner.is_(None)
+    changed = tx.changed(
+        t.incidents.update()
+        .where(
+            t.incidents.c.id == incident_id,
+            free if instead_of is None else or_(free, t.incidents.c.owner == instead_of),
+        )
+        .values(owner=person_id, owned_at=tx.now)
+    )
+    if changed:
+        tx.event(incident_id, name, "incident.taken")
+    return changed > 0
+
+
+def give_back(tx: Tx, incident_id: IncidentId, person_id: str, name: str) -> bool:
+    """The machine may propose again. Only whoever has it gives it back."""
+    changed = tx.changed(
+        t.incidents.update()
+        .where(t.incidents.c.id == incident_id, t.incidents.c.owner == person_id)
+        .values(owner=None, owned_at=None)
+    )
+    if changed:
+        tx.event(incident_id, name, "incident.given_back")
+    return changed > 0

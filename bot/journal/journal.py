@@ -150,7 +150,7 @@ class Journal:
         self.engine.dispose()
 
 
-REVISION = "0001"
+REVISION = "0002"
 """The newest migration; a test holds it against the files."""
 
 

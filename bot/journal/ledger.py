@@ -16,7 +16,7 @@ from actions.steps import Step
 from agents.incident.errors import PreconditionFailed, Refused
 from agents.incident.ids import RunId, new_id
 from agents.incident.lifecycle import ActionState
-from bot.journal import incidents
+from bot.journal import incidents, stops
 from bot.journal import tables as t
 from bot.journal.approvals import approval_of
 from bot.journal.codec import dump
@@ -65,6 +65,7 @@ class JournalLedger:
         proposal = run.proposal
         with self._journal.read() as tx:
             approval = approval_of(tx, run.id)
+        subject = approval.subject if approval is not None else ""
         hashes = {proposal.plan_hash, plan_hash(proposal), approval.plan_hash if approval is not None else ""}
         if len(hashes) != 1:
             return "the approval is for another plan"
@@ -73,7 +74,7 @@ class JournalLedger:
             same = proposal.policy_version == self._policy.version
             return None if trusted and same else "the policy that let this run alone has changed"
         allowed = [
-            p for p in run.approvers if (who := self._people.by_id(p)) is not None and "approver" in who.roles
+            p for p in run.approvers if (who := self._people.by_id(p)) is not None and who.may("approver", subject)
         ]
         if len(allowed) < proposal.quorum:
             return f"{len(allowed)} of {proposal.quorum} approvals are by people who may still approve"
@@ -111,8 +112,13 @@ class JournalLedger:
     def begin(self, run: Run, undo: Sequence[tuple[Step | None, Mapping[str, Any]]]) -> Run:
         """PREFLIGHT → EXECUTING, with what puts it back and how it will be judged, in one commit."""
         with self._journal.write("run.executing") as tx:
-            if not incidents.load(tx, run.incident_id, lock=True).alert_firing:
+            incident = incidents.load(tx, run.incident_id, lock=True)
+            if not incident.alert_firing:
                 raise PreconditionFailed("the alert resolved before anything was done")
+            if incidents.owner(tx, run.incident_id) is not None:
+                raise PreconditionFailed("a person has taken the incident over")
+            if stops.standing(tx, incident.subject, run.proposal.service) is not None:
+                raise PreconditionFailed("stopped before anything was done")
             for number, (step, captured) in enumerate(undo, start=1):
                 tx.run(
                     t.undo.insert().values(

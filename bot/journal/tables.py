@@ -38,6 +38,8 @@ inbox = Table(
     Column("received_at", Instant, nullable=False),
     Column("state", String(20), nullable=False),
     Column("error", Text, nullable=False, default=""),
+    Column("taken_at", Instant),
+    Column("reply", JSON),
     UniqueConstraint("source", "delivery_key"),
 )
 
@@ -65,6 +67,10 @@ incidents = Table(
     Column("look", Integer, nullable=False, default=1),
     Column("look_at", Instant),
     Column("reason", Text, nullable=False, default=""),
+    Column("asked_by", String(80)),
+    Column("window_s", Integer),
+    Column("owner", String(80)),
+    Column("owned_at", Instant),
     Index("ix_incidents_state", "state"),
 )
 
@@ -172,6 +178,7 @@ approvals = Table(
     Column("decided_at", Instant),
     Column("decided_by", Text),
     Column("reason", Text, nullable=False, default=""),
+    Column("holds", Integer, nullable=False, server_default="0"),
     UniqueConstraint("proposal_id", "round"),
 )
 
@@ -254,16 +261,135 @@ events = Table(
     Index("ix_events_incident_id", "incident_id"),
 )
 
-messages = Table(
-    "messages",
+views = Table(
+    "views",
     metadata,
     Column("surface", String(40), primary_key=True),
     Column("incident_id", ForeignKey("incidents.id"), primary_key=True),
-    Column("ref", String(200)),
     Column("card_version", Integer, nullable=False),
     Column("event_number", Integer, nullable=False),
     Column("finding_at", Instant),
 )
+"""How far a surface has told an incident."""
+
+messages = Table(
+    "messages",
+    metadata,
+    Column("surface", String(40), primary_key=True),
+    Column("key", String(120), primary_key=True),
+    Column("incident_id", ForeignKey("incidents.id"), nullable=False),
+    Column("ref", String(400), nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("posted_at", Instant, nullable=False),
+    Column("shown_at", Instant, nullable=False),
+    Index("ix_messages_incident_id", "incident_id"),
+)
+"""What a surface shows, message by message, and what it last said (by digest)."""
+
+speakers = Table(
+    "speakers",
+    metadata,
+    Column("surface", String(40), primary_key=True),
+    Column("holder", String(80), nullable=False),
+    Column("until", Instant, nullable=False),
+)
+"""Which process speaks on a surface now; of several only one does."""
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("surface", String(40), primary_key=True),
+    Column("account", String(120), primary_key=True),
+    Column("person_id", String(80), nullable=False),
+    Column("linked_at", Instant, nullable=False),
+)
+"""Accounts that people linked themselves, beside those in config/people.yaml."""
+
+codes = Table(
+    "codes",
+    metadata,
+    Column("sha256", String(64), primary_key=True),
+    Column("purpose", String(20), nullable=False),
+    Column("person_id", String(80), nullable=False),
+    Column("made_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("used_at", Instant),
+)
+"""One-time codes, by their hash: ``link`` an account, ``login`` to the page."""
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("sha256", String(64), primary_key=True),
+    Column("person_id", String(80), nullable=False),
+    Column("made_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+)
+
+stops = Table(
+    "stops",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("scope", String(200), nullable=False),
+    Column("stopped_by", String(80), nullable=False),
+    Column("reason", Text, nullable=False, default=""),
+    Column("at", Instant, nullable=False),
+    Column("lifted_by", String(80)),
+    Column("lifted_at", Instant),
+)
+"""The stop switch: while a row is not lifted nothing in its scope (``*``, or a service) is run."""
+
+feedback = Table(
+    "feedback",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("incident_id", ForeignKey("incidents.id"), nullable=False),
+    Column("finding_id", ForeignKey("findings.id"), nullable=False),
+    Column("person_id", String(80), nullable=False),
+    Column("verdict", String(20), nullable=False),
+    Column("cause", Text, nullable=False, default=""),
+    Column("at", Instant, nullable=False),
+)
+
+escalations = Table(
+    "escalations",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("incident_id", ForeignKey("incidents.id"), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("opened_at", Instant, nullable=False),
+    Column("times", Integer, nullable=False),
+    Column("next_at", Instant, nullable=False),
+    Column("acked_by", String(80)),
+    Column("acked_at", Instant),
+    Column("closed_at", Instant),
+    Index("ix_escalations_incident_id", "incident_id"),
+)
+"""A person is asked for, again and again until somebody says that they have it."""
+
+pages = Table(
+    "pages",
+    metadata,
+    Column("escalation_id", ForeignKey("escalations.id"), primary_key=True),
+    Column("pager", String(40), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("event", String(20), nullable=False),
+    Column("sent_at", Instant, nullable=False),
+)
+"""What was told to a pager outside chat."""
+
+selftests = Table(
+    "selftests",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("surface", String(40), nullable=False),
+    Column("ref", String(400), nullable=False),
+    Column("posted_at", Instant, nullable=False),
+    Column("pressed_at", Instant),
+    Column("account", String(120)),
+    Column("answered_at", Instant),
+)
+"""The "press me" cards of ``firstresponder doctor --chat``."""
 
 lock_service = Table(
     "lock_service",

@@ -1,7 +1,8 @@
 """The web rim: sizes, sources, proofs and answers. Everything else happens in the walk, off this loop."""
 
+import contextlib
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,10 +11,11 @@ import redis
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from agents.incident.errors import BadInput, BadProof, Transient
 from bot import walk
+from bot.chats import Chats
 from bot.configuration import Source
 from bot.journal import tables as t
 from bot.receiver import otlp, proof
@@ -39,8 +41,18 @@ class _TooLarge(Exception):
     pass
 
 
-def create(rim: Rim) -> Starlette:
-    """The receiver's application."""
+def create(rim: Rim, *, more: Sequence[BaseRoute] = (), chats: Chats | None = None) -> Starlette:
+    """The receiver's application, with the page and the chats' own ways in where there are any."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        if chats is not None:
+            await chats.start()
+        try:
+            yield
+        finally:
+            if chats is not None:
+                await chats.stop()
 
     async def webhook(request: Request) -> Response:
         return await _take(rim, request, request.path_params["source"], {"alertmanager"})
@@ -64,7 +76,10 @@ def create(rim: Rim) -> Starlette:
             Route("/v1/traces", traces, methods=["POST"]),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
-        ]
+            *more,
+            *(chats.routes() if chats is not None else ()),
+        ],
+        lifespan=lifespan,
     )
 
 

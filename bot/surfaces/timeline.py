@@ -51,12 +51,34 @@ WORDS: Mapping[str, Callable[[Event], str]] = {
     "run.ineffective": lambda _: "it did not help",
     "run.regressed": lambda _: "it made things worse: undoing",
     "run.inconclusive": lambda _: "whether it helped could not be read: that is never a success",
+    "approval.held": lambda e: f"held by {e['actor']}: the deadline moved 15 min",
+    "incident.asked": lambda e: f"asked for by {e['actor']}",
+    "incident.taken": lambda e: f"{e['actor']} took it over; the bot begins nothing here",
+    "incident.given_back": lambda e: f"{e['actor']} gave it back",
+    "feedback.given": lambda e: f"{e['actor']} says the finding was {e['data'].get('verdict')}",
+    "escalation.again": lambda e: f"asked for a person again, call {e['data'].get('times')}",
     "incident.mitigated": lambda _: "mitigated",
     "incident.resolved": lambda e: "resolved" + _because(e),
     "incident.needs_human": lambda e: "a person is needed" + _because(e),
     "incident.closed": lambda e: f"closed by {e['actor']}",
     "incident.reopened": lambda _: "opened again: the same alert fires",
 }
+
+
+MINOR = frozenset(
+    {
+        "incident.mitigating",
+        "incident.verifying",
+        "run.awaiting_approval",
+        "run.preflight",
+        "run.ready",
+        "run.reserved",
+        "run.verifying",
+        "triage.look_again",
+        "verification.sample",
+    }
+)
+"""What is told below a card together with what comes after it, and is worth no message of its own."""
 
 
 def line(event: Event) -> str:

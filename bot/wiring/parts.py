@@ -1,12 +1,14 @@
 """What each process holds. Nothing that is not listed can be reached from its steps."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
 from actions.action import Action
 from actions.policy import People, Policy
+from agents.incident.ids import IncidentId
+from agents.incident.incident import Catalogue
 from agents.ports import Probe
 from agents.triage import Knowledge
 from bot.configuration import Source
@@ -29,6 +31,24 @@ class DecideParts:
 
     journal: Journal
     people: People
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeskParts:
+    """Whoever takes presses and commands: the journal, who is who, which places are known; no credential.
+
+    ``places`` holds, for each chat, the channels in which the bot may be used; a surface that is not in it (the
+    terminal) is one place. ``login`` makes a private link to the page.
+    """
+
+    journal: Journal
+    people: Callable[[], People]
+    catalogue: Callable[[], Catalogue]
+    log: Any
+    places: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    link: Callable[[IncidentId], str] = lambda _: ""
+    login: Callable[[str], str] = lambda _: ""
+    prefix: str = "/"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -259,9 +259,11 @@ def test_a_decision_that_cannot_move_its_run_leaves_no_vote(journal: Journal) ->
 def test_a_reason_is_added_to_a_rejection_alone(journal: Journal) -> None:
     question, other = ask(journal), ask(journal)
     _press(journal, a_press(question, "ana", REJECT))
-    for asked in (question, other):
-        with journal.write("test.reason") as tx:
-            approvals.add_reason(tx, asked.approval_id, "too risky")
+    with journal.write("test.reason") as tx:
+        approvals.add_reason(tx, question.approval_id, PersonId("ana"), "too risky")
+    for asked, who in ((other, "ana"), (question, "ben")):
+        with pytest.raises(Refused), journal.write("test.reason") as tx:
+            approvals.add_reason(tx, asked.approval_id, PersonId(who), "too late")
     assert _approval(journal, question).reason == "too risky"
     assert _approval(journal, other).reason == ""
 

@@ -1,5 +1,6 @@
 """What every surface must do, run on each there is; and what the console answers to every press."""
 
+import asyncio
 import io
 import json
 import os
@@ -16,15 +17,17 @@ from rich.console import Console
 from actions.approval import button
 from agents.incident.ids import ApprovalId
 from agents.incident.lifecycle import ActionState
+from agents.render import leaks
+from bot.desk import desk
 from bot.journal import runs
 from bot.journal.journal import Journal
 from bot.surfaces.cards import card
 from bot.surfaces.console import listener
 from bot.surfaces.console.surface import LineSurface, LiveSurface
-from bot.surfaces.ports import Surface
-from bot.surfaces.speaker import speak
-from bot.wiring.parts import DecideParts
-from tests.builders import PEOPLE, ask, open_incident
+from bot.surfaces.layout import messages
+from bot.surfaces.ports import Reasoned, Surface
+from bot.surfaces.speaker import WITHHELD, Speech, parsed, speak
+from tests.builders import PEOPLE, ask, desk_parts, open_incident
 
 Made = tuple[Surface, Callable[[], str]]
 
@@ -46,6 +49,10 @@ def live() -> Made:
     return surface, said
 
 
+def told(journal: Journal, surface: Surface):
+    return asyncio.run(speak(Speech(journal=journal, people=lambda: PEOPLE), surface))
+
+
 @pytest.fixture(params=[lines, live], ids=["lines", "live"])
 def made(request) -> Made:
     built: Made = request.param()
@@ -55,11 +62,11 @@ def made(request) -> Made:
 def test_one_root_an_incident_edited_in_place_with_detail_below(made: Made, journal: Journal):
     surface, said = made
     question = ask(journal)
-    assert speak(journal, surface, PEOPLE) == [question.incident_id]
-    assert speak(journal, surface, PEOPLE) == []  # nothing new, nothing said
+    assert told(journal, surface) == [question.incident_id]
+    assert told(journal, surface) == []  # nothing new, nothing said
     with journal.write("test") as tx:
         tx.event(question.incident_id, "test", "alert.resolved")
-    assert speak(journal, surface, PEOPLE) == [question.incident_id]
+    assert told(journal, surface) == [question.incident_id]
     text = said()
     assert text.count("the alert resolved") == 1
     assert "proposed (Tier" in text
@@ -68,11 +75,11 @@ def test_one_root_an_incident_edited_in_place_with_detail_below(made: Made, jour
 def test_a_surface_that_was_away_catches_up_without_saying_it_twice(made: Made, journal: Journal):
     question = ask(journal)
     first = LineSurface(io.StringIO())
-    speak(journal, first, PEOPLE)
+    told(journal, first)
     with journal.write("test") as tx:
         tx.event(question.incident_id, "test", "alert.resolved")
     surface, said = made
-    speak(journal, surface, PEOPLE)
+    told(journal, surface)
     text = said()
     assert "the alert resolved" in text
     assert "proposed (Tier" not in text  # said before it was away
@@ -83,7 +90,7 @@ def test_text_from_outside_never_drives_the_surface(made: Made, journal: Journal
     with journal.write("test") as tx:
         open_incident(tx, title=hostile, summary=hostile)
     surface, said = made
-    speak(journal, surface, PEOPLE)
+    told(journal, surface)
     text = said()
     assert not set(text) & set("\x1b\x07\u202e")
     assert "[red]" in text  # shown, not obeyed
@@ -93,21 +100,32 @@ def test_a_button_is_opaque_and_fits_sixty_four_bytes(journal: Journal):
     question = ask(journal)
     with journal.read() as tx:
         shown = card(tx, question.incident_id, PEOPLE)
-    assert [b.label for b in shown.buttons] == ["Approve", "Reject", "Details"]
-    for b in shown.buttons:
+    ask_ = shown.asks[-1]
+    assert [b.label for b in ask_.buttons] == ["Approve", "Reject"]
+    assert [b.label for b in ask_.more] == ["Hold +15 min", "Details", "Stop all"]
+    for b in (*ask_.buttons, *ask_.more, *shown.buttons):
         assert len(b.data.encode()) <= 64
         assert question.proposal.service not in b.data
 
 
-def test_a_card_that_says_what_nothing_accounts_for_is_withheld(journal: Journal, monkeypatch):
+def test_what_is_true_leaves_whole_buttons_and_all(journal: Journal):
     question = ask(journal)
-    monkeypatch.setattr("bot.surfaces.cards._proposal_lines", lambda *_: ["Restarts 999 replicas of `billing`"])
     with journal.read() as tx:
         shown = card(tx, question.incident_id, PEOPLE)
-    text = "\n".join(shown.lines)
-    assert "999" not in text
-    assert "withheld" in text
-    assert shown.buttons == ()
+    for message in messages(shown, approvers=(), called=()):
+        assert parsed(message, shown) == message, leaks(message.text(), shown.accounted)
+
+
+def test_a_message_that_says_what_nothing_accounts_for_is_withheld(journal: Journal, monkeypatch):
+    question = ask(journal)
+    monkeypatch.setattr("bot.surfaces.cards._conflicts", lambda *_: ["Restarts 999 replicas of `billing`"])
+    with journal.read() as tx:
+        shown = card(tx, question.incident_id, PEOPLE)
+    left = [parsed(m, shown) for m in messages(shown, approvers=(), called=())]
+    assert not any("999" in m.text() for m in left)
+    assert [m.headline for m in left if m.key.startswith("ask:")] == [WITHHELD]
+    assert [m.buttons for m in left if m.key.startswith("ask:")] == [()]
+    assert left[0].headline != WITHHELD  # the root said nothing of it
 
 
 def data(question, letter="a"):
@@ -115,29 +133,38 @@ def data(question, letter="a"):
 
 
 def test_every_press_is_answered(journal: Journal):
-    parts = DecideParts(journal=journal, people=PEOPLE)
+    parts = desk_parts(journal)
     question = ask(journal)
-    assert "may not decide" in listener.press(data(question), "nobody", parts)
-    assert "out of date" in listener.press(data(question)[:-8] + "00000000", "ana", parts)
-    assert "nothing I know" in listener.press(f"a:{ApprovalId('AP_X')}:00000000", "ana", parts)
-    assert listener.press("z:x:y", "ana", parts) == "That button does nothing."
-    assert listener.press("", "ana", parts) == "That button does nothing."
-    assert "Approved by you" in listener.press(data(question), "ana", parts)
-    assert "Already approved by Ana" in listener.press(data(question), "ben", parts)
+
+    def press(data: str, who: str) -> str:
+        return desk.take(listener.incoming(data, who), parts).text
+
+    assert "do not know you" in press(data(question), "nobody")
+    assert "may not decide" in press(data(question), "dora")
+    assert "out of date" in press(data(question)[:-8] + "00000000", "ana")
+    assert "nothing I know" in press(f"a:{ApprovalId('AP_X')}:00000000", "ana")
+    assert press("z:x:y", "ana") == "That button does nothing."
+    assert press("", "ana") == "That button does nothing."
+    assert "Approved by you" in press(data(question), "ana")
+    assert "Already approved by Ana" in press(data(question), "ben")
     with journal.read() as tx:
         assert runs.view(tx, question.run_id).state is ActionState.READY
 
 
 def test_a_rejection_counts_at_the_press_and_its_reason_comes_after(journal: Journal):
-    parts = DecideParts(journal=journal, people=PEOPLE)
+    parts = desk_parts(journal)
     question = ask(journal)
-    assert "Rejected by you" in listener.press(data(question, "r"), "ana", parts)
+    reply = desk.take(listener.incoming(data(question, "r"), "ana"), parts)
+    assert "Rejected by you" in reply.text
+    assert reply.wants_reason == question.approval_id
     with journal.read() as tx:
         assert runs.view(tx, question.run_id).state is ActionState.REJECTED
-    listener.give_reason(question.approval_id, "not at peak hours", parts)
+    for who, heard in (("ben", "only whoever rejected"), ("ana", "Noted")):
+        told_why = Reasoned(asker=listener.asker(who), approval_id=question.approval_id, text="not at peak hours")
+        assert heard in desk.take(told_why, parts).text
     with journal.read() as tx:
         shown = card(tx, question.incident_id, PEOPLE)
-    assert any("Rejected by" in text for text in shown.lines)
+    assert any("Rejected by" in text and "not at peak hours" in text for text in shown.asks[-1].lines)
 
 
 def test_the_real_console_on_a_real_terminal(journal_url: str, journal: Journal, tmp_path):

@@ -12,9 +12,10 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import redis
@@ -43,7 +44,17 @@ TIMES = {"LEASE_S": "2", "RECONCILE_S": "0.5", "TICK_S": "0.1", "TRIAGE_SILENCE_
 class Stack:
     """One installation on one machine, with its target."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        person: Mapping[str, str] = MappingProxyType({"console": PERSON}),
+        more: Mapping[str, str] = MappingProxyType({}),
+        trusted: Sequence[str] = ("restart_replica",),
+        approver: bool = True,
+    ) -> None:
+        """*person* has these accounts; *more* settings; without *approver* nobody presses by themselves."""
+        self._person, self._more, self._trusted = dict(person), dict(more), list(trusted)
         self.folder = folder
         self.crash_file = folder / "crash"
         self.deaths: dict[str, int] = {}
@@ -57,7 +68,8 @@ class Stack:
         self._machine = up.start(folder / "state", self.env, logs=folder / "logs")
         given = {**self.env, **{PREFIX + k: v for k, v in up.addresses(self._machine).items()}}
         self.redis_url = given[PREFIX + "REDIS_URL"]
-        self._others.append(self._start("approver", processes.environment("console", given)))
+        if approver:
+            self._others.append(self._start("approver", processes.environment("console", given)))
         self.journal = Journal(open_engine(given[PREFIX + "JOURNAL_URL"]))
         self.journal_file = given[PREFIX + "JOURNAL_URL"].removeprefix("sqlite:///")
 
@@ -96,6 +108,7 @@ class Stack:
             for name, replicas in target.REPLICAS.items()
         }
         probes = yaml.safe_load((config / "probes.yaml").read_text())
+        accounts = {surface: [account] for surface, account in self._person.items()}
         files: dict[str, Any] = {
             "services.yaml": {
                 "schema": 1,
@@ -105,12 +118,12 @@ class Stack:
             },
             "people.yaml": {
                 "schema": 1,
-                "people": {PERSON: {"name": "Ana", "roles": ["approver"], "accounts": {"console": [PERSON]}}},
+                "people": {PERSON: {"name": "Ana", "roles": ["approver"], "accounts": accounts}},
             },
             "policy.yaml": {
                 "schema": 1,
                 "version": "crash-1",
-                "trusted": ["restart_replica"],
+                "trusted": self._trusted,
                 "verification": {
                     "settle_s": 0.5,
                     "interval_s": 0.3,
@@ -143,7 +156,7 @@ class Stack:
             "CRASH_FILE": str(self.crash_file),
             **TIMES,
         }
-        return _plain() | {PREFIX + k: v for k, v in values.items()}
+        return _plain() | {PREFIX + k: v for k, v in values.items()} | self._more
 
     # -- keeping it running ------------------------------------------------------------------------------------
 
@@ -241,6 +254,10 @@ class Stack:
     def break_it(self, fault: str) -> dict[str, Any]:
         """Break the target."""
         return _ask(f"{self._target}/test/break", {"fault": fault})
+
+    def platform_says(self, status: int, text: str) -> None:
+        """From now on the platform answers every call so; 0 ends that."""
+        _ask(f"{self._target}/test/platform", {"status": status, "text": text})
 
     def done(self) -> dict[str, Any]:
         """What was done to the target since it was broken."""

@@ -228,6 +228,7 @@ class Api:
 
     def __init__(self, target: Target) -> None:
         self._target = target
+        self._says: tuple[int, str] = (0, "")
 
     def answer(self, request: Request) -> Reply:
         """Answer one request."""
@@ -236,6 +237,8 @@ class Api:
             if parts[0] == "v1":
                 if request.bearer() != TOKEN:
                     return json_reply(401, {"error": "unauthorized"})
+                if self._says[0]:
+                    return json_reply(self._says[0], {"message": self._says[1]})
                 return self._platform(request, parts[1:])
             return self._other(request, parts)
         except FenceError as error:
@@ -254,6 +257,10 @@ class Api:
                 return json_reply(200 if self._target.healthy(name) else 503, {})
             case ["test", "break"]:
                 return json_reply(200, self._target.break_it(str(request.json()["fault"])))
+            case ["test", "platform"]:
+                said = request.json()
+                self._says = (int(said["status"]), str(said["text"]))
+                return json_reply(200, {})
             case ["test", "state"]:
                 return json_reply(200, self._target.state())
         return json_reply(404, {"error": "not found"})

@@ -50,7 +50,11 @@ def test_help_names_every_command():
         "clock",
         "console",
         "migrate",
+        "init",
         "doctor",
+        "link",
+        "login",
+        "parse",
         "evidence",
         "incident",
     ):

@@ -8,14 +8,10 @@ import termios
 import tty
 from collections.abc import Iterator
 
-from actions.approval import Decision, Press, Rejection, Verdict
-from agents.incident.ids import ApprovalId
-from bot import walk
-from bot.journal import approvals
 from bot.surfaces.console.surface import NAME
-from bot.wiring.parts import DecideParts
+from bot.surfaces.ports import Asker, Pressed
 
-LETTERS = {"a": Verdict.APPROVE, "r": Verdict.REJECT}
+LETTERS = frozenset("arh")
 
 
 @contextlib.contextmanager
@@ -49,33 +45,11 @@ def ask(prompt: str) -> str:
         termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
 
 
-def press(data: str, account: str, parts: DecideParts) -> str:
-    """One press of a button that carries *data*; the answer for whoever pressed. Never silent."""
-    letter, _, rest = data.partition(":")
-    approval_id, _, hash8 = rest.partition(":")
-    verdict = LETTERS.get(letter)
-    if verdict is None or not approval_id:
-        return "That button does nothing."
-    answer = walk.decide(
-        Press(
-            surface=NAME,
-            account=account,
-            verdict=verdict,
-            approval_id=ApprovalId(approval_id),
-            hash8=hash8,
-        ),
-        parts,
-    )
-    match answer:
-        case Rejection(reason=reason):
-            return reason
-        case Decision(state=state, votes=votes):
-            if state.value == "AWAITING":
-                return f"Your approval counts: {votes} so far. More votes are needed."
-            return f"{state.value.capitalize()} by you. The card says what happens next."
+def incoming(data: str, account: str) -> Pressed:
+    """A key as the press of a button that carries *data*."""
+    return Pressed(asker=asker(account), data=data)
 
 
-def give_reason(approval_id: str, reason: str, parts: DecideParts) -> None:
-    """Why it was rejected; the rejection itself counted at the press."""
-    with parts.journal.write("decision.reason") as tx:
-        approvals.add_reason(tx, ApprovalId(approval_id), reason[:500])
+def asker(account: str) -> Asker:
+    """Whoever sits at the terminal."""
+    return Asker(surface=NAME, account=account, place="terminal", private=False)

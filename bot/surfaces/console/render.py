@@ -8,7 +8,7 @@ from rich.panel import Panel
 from rich.text import Text
 
 from agents.render import number
-from bot.surfaces.ports import Card, Chart
+from bot.surfaces.ports import Chart, Message
 
 HIDDEN = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 """Control and direction characters: text from outside must not drive the terminal."""
@@ -31,22 +31,26 @@ def clean(text: str) -> str:
     return HIDDEN.sub("·", text)
 
 
-def plain(card: Card) -> str:
-    """A card as lines."""
-    lines = [f"{card.incident_id}  {card.headline}", f"  state: {card.state}"]
-    lines += [f"  {line}" if line else "" for line in card.lines]
-    if card.chart is not None:
-        lines.append(f"  {spark(card.chart)}")
+def plain(message: Message) -> str:
+    """A message as lines."""
+    lines = [f"{incident_of(message)}  {message.headline}"]
+    lines += [f"  {line}" if line else "" for line in message.lines]
+    if message.chart is not None:
+        lines.append(f"  {spark(message.chart)}")
     return clean("\n".join(lines))
 
 
-def panel(card: Card, hint: str) -> RenderableType:
-    """A card as a panel, edited in place."""
-    body = Text(clean("\n".join(card.lines))) if card.lines else Text("…")
-    parts: list[RenderableType] = [Text(clean(f"{card.headline}\nstate: {card.state}\n")), body]
-    if card.chart is not None:
-        parts.append(Text("\n" + spark(card.chart), style="cyan"))
+def panel(message: Message, hint: str) -> RenderableType:
+    """A message as a panel, edited in place."""
+    parts: list[RenderableType] = [Text(clean(f"{message.headline}\n")), Text(clean("\n".join(message.lines)))]
+    if message.chart is not None:
+        parts.append(Text("\n" + spark(message.chart), style="cyan"))
     if hint:
         parts.append(Text("\n" + hint, style="bold"))
-    border = "green" if card.over else "yellow" if card.buttons else "blue"
-    return Panel(Group(*parts), title=escape(card.incident_id), border_style=border)
+    border = "green" if message.over else "yellow" if message.buttons else "blue"
+    return Panel(Group(*parts), title=escape(incident_of(message)), border_style=border)
+
+
+def incident_of(message: Message) -> str:
+    """Whose message it is: keys begin with the incident's id."""
+    return message.key.partition("/")[0]

@@ -1,0 +1,27 @@
+"""One-time codes for somebody in people.yaml: to link a chat account, or to open the page."""
+
+from datetime import timedelta
+
+from agents.incident.errors import BadInput
+from agents.incident.ids import PersonId
+from bot import configuration
+from bot.journal import access
+from bot.journal.journal import Journal, check, open_engine
+from bot.settings import Settings
+
+GOOD_FOR = timedelta(minutes=10)
+
+
+def make(settings: Settings, person: str, purpose: str) -> str:
+    """A fresh code; BadInput when nobody is called so."""
+    people = configuration.people(settings.config)
+    if people.by_id(person) is None:
+        known = ", ".join(p.id for p in people.people) or "nobody"
+        raise BadInput(f"{settings.config / 'people.yaml'} has no {person[:60]!r}; it has {known}")
+    check(settings.journal)
+    journal = Journal(open_engine(settings.journal))
+    try:
+        with journal.write(f"{purpose}.code") as tx:
+            return access.make_code(tx, PersonId(person), purpose, GOOD_FOR)
+    finally:
+        journal.close()

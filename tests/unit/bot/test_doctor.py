@@ -1,0 +1,303 @@
+"""``firstresponder doctor``, also with ``--chat``, and one-time codes. The test plays the receiver."""
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from bot import doctor
+from bot.__main__ import app
+from bot.journal import access, intake, selftests
+from bot.journal.journal import Journal, open_engine
+from bot.processes import PREFIX
+from bot.setup.roundtrip import Waiting
+from bot.surfaces import speaker
+from tests.stubs.client import SlackStub, TelegramStub
+from tests.unit.agents.world import CONFIG
+
+PEOPLE = """\
+schema: 1
+people:
+  ana: {name: Ana, roles: [approver], accounts: {slack: [U0ANA], telegram: ["1001"]}}
+  ben: {name: Ben, roles: [viewer], accounts: {slack: [U0BEN]}}
+  cat: {name: Cat, roles: [responder]}
+"""
+
+
+@pytest.fixture(scope="module", name="slack")
+def _slack() -> Iterator[SlackStub]:
+    with SlackStub() as stub:
+        yield stub
+
+
+@pytest.fixture(scope="module", name="telegram")
+def _telegram() -> Iterator[TelegramStub]:
+    with TelegramStub() as stub:
+        yield stub
+
+
+@pytest.fixture(name="environment", autouse=True)
+def _environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sqlite_url: str) -> pytest.MonkeyPatch:
+    for name in [n for n in os.environ if n.startswith(PREFIX)]:
+        monkeypatch.delenv(name)
+    shutil.copytree(CONFIG, tmp_path / "config")
+    (tmp_path / "config" / "people.yaml").write_text(PEOPLE)
+    monkeypatch.setenv(PREFIX + "CONFIG", str(tmp_path / "config"))
+    monkeypatch.setenv(PREFIX + "JOURNAL_URL", sqlite_url)
+    monkeypatch.chdir(tmp_path)
+    return monkeypatch
+
+
+@pytest.fixture(name="book")
+def _book(sqlite_url: str) -> Iterator[Journal]:
+    journal = Journal(open_engine(sqlite_url))
+    yield journal
+    journal.close()
+
+
+@pytest.fixture(name="with_slack")
+def _with_slack(environment: pytest.MonkeyPatch, slack: SlackStub) -> SlackStub:
+    slack.reset()
+    for name, value in {
+        "BOT_TOKEN": slack.bot_token,
+        "APP_TOKEN": slack.app_token,
+        "CHANNEL": "C0INCIDENTS",
+        "API_URL": slack.api_url,
+    }.items():
+        environment.setenv(f"{PREFIX}SLACK__{name}", value)
+    return slack
+
+
+@pytest.fixture(name="with_telegram")
+def _with_telegram(environment: pytest.MonkeyPatch, telegram: TelegramStub) -> TelegramStub:
+    telegram.reset()
+    for name, value in {"TOKEN": telegram.token, "CHAT": "-100200", "API_URL": telegram.url}.items():
+        environment.setenv(f"{PREFIX}TELEGRAM__{name}", value)
+    return telegram
+
+
+class Receiver:
+    """What a running receiver and a person would do, one step each time the doctor waits."""
+
+    def __init__(self, book: Journal, surface: str, *steps: Callable[[Journal, str], None]) -> None:
+        self.book, self.surface, self.steps = book, surface, list(steps)
+        self.now = 0.0
+        self.said: list[str] = []
+        self.test_id = ""
+
+    def sleep(self, seconds: float) -> None:
+        self.now += max(seconds, 0.01)
+        if not self.test_id:
+            with self.book.read() as tx:
+                self.test_id = selftests.to_post(tx, self.surface)[0]
+        if self.steps:
+            self.steps.pop(0)(self.book, self.test_id)
+
+    def waiting(self) -> Waiting:
+        return Waiting(
+            timeout_s=30,
+            progress=lambda text, left: self.said.append(f"{text} {left:.0f}"),
+            sleep=self.sleep,
+            clock=lambda: self.now,
+        )
+
+    def examined(self, surface: str = "") -> list[doctor.Examined]:
+        return list(doctor.try_chats(surface, self.waiting()))
+
+
+def post(book: Journal, test_id: str) -> None:
+    with book.write("posted") as tx:
+        selftests.posted(tx, test_id, "C0INCIDENTS:1.1")
+
+
+def pressed_by(account: str) -> Callable[[Journal, str], None]:
+    def press(book: Journal, test_id: str) -> None:
+        with book.write("pressed") as tx:
+            selftests.pressed(tx, test_id, account)
+
+    return press
+
+
+def refused(surface: str, body: object) -> Callable[[Journal, str], None]:
+    def press(book: Journal, test_id: str) -> None:
+        sent = json.dumps(body).replace("ID", f"p:{test_id}").encode()
+        (row,) = intake.store_said(book, [intake.Said(system=surface, key=None, body=sent)])
+        assert row is not None
+        intake.keep_said(book, {}, {row: ""})
+
+    return press
+
+
+def test_a_press_that_comes_back_is_told_with_who_and_how_long(with_slack, book):
+    receiver = Receiver(book, "slack", post, pressed_by("U0ANA"))
+    found = receiver.examined()
+    assert all(f.ok for f in found)
+    assert [f.what for f in found][-2:] == ["slack card", "slack press"]
+    assert "#incidents" in found[-2].says
+    assert "from Ana (slack account U0ANA); may approve" in found[-1].says
+    assert any("press the button in #incidents" in said for said in receiver.said)
+
+
+def test_somebody_without_the_role_is_told_the_line_that_gives_it(with_slack, book):
+    found = Receiver(book, "slack", post, pressed_by("U0BEN")).examined()
+    assert found[-1].ok
+    assert "may NOT approve" in found[-1].says
+    assert "people.yaml, under ben, `roles: [approver, viewer]`" in found[-1].says
+
+
+@pytest.mark.parametrize(
+    ("surface", "body", "line"),
+    [
+        ("slack", {"user": {"id": "U0NEW"}, "actions": [{"value": "ID"}]}, "accounts: {slack: [U0NEW]}"),
+        ("telegram", {"callback_query": {"from": {"id": 77}, "data": "ID"}}, 'accounts: {telegram: ["77"]}'),
+    ],
+)
+def test_a_press_of_somebody_unknown_is_told_with_the_line_to_add(
+    with_slack, with_telegram, book, surface, body, line
+):
+    found = Receiver(book, surface, post, refused(surface, body)).examined(surface)
+    assert not found[-1].ok
+    assert "is nobody in" in found[-1].says
+    assert line in found[-1].says
+
+
+def test_a_receiver_that_does_not_run_is_named_after_a_quarter_of_a_minute(with_slack, book):
+    receiver = Receiver(book, "slack")
+    found = receiver.examined()
+    assert not found[-1].ok
+    assert 15 <= receiver.now < 17
+    assert "`firstresponder serve` (or up) is not running" in found[-1].says
+    assert "FIRSTRESPONDER_SLACK__BOT_TOKEN" in found[-1].says
+
+
+def test_a_receiver_that_runs_and_cannot_post_is_told_from_one_that_does_not_run(with_slack, book):
+    speaker.hold(book, "slack", "SP_1", timedelta(minutes=5))
+    found = Receiver(book, "slack").examined()
+    assert "a receiver speaks on slack but posted nothing" in found[-1].says
+
+
+@pytest.mark.parametrize(
+    ("surface", "more", "names"),
+    [
+        ("slack", {}, ("Interactivity", "SLACK__APP_TOKEN", "connections:write", "Socket Mode")),
+        (
+            "slack",
+            {"SLACK__MODE": "http", "SLACK__SIGNING_SECRET": "s"},
+            ("/v1/chat/slack", "SLACK__SIGNING_SECRET"),
+        ),
+        ("telegram", {}, ("another program polls", "a webhook is set", "TELEGRAM__CHAT", "privacy")),
+        (
+            "telegram",
+            {
+                "TELEGRAM__MODE": "webhook",
+                "TELEGRAM__WEBHOOK_URL": "https://a.example",
+                "TELEGRAM__WEBHOOK_SECRET": "s",
+            },
+            ("TELEGRAM__WEBHOOK_URL", "TELEGRAM__WEBHOOK_SECRET"),
+        ),
+    ],
+)
+def test_a_press_that_never_comes_names_the_likely_settings(
+    environment, with_slack, with_telegram, book, surface, more, names
+):
+    for name, value in more.items():
+        environment.setenv(PREFIX + name, value)
+    found = Receiver(book, surface, post).examined(surface)
+    assert not found[-1].ok
+    assert "no press came back within 30 s" in found[-1].says
+    for name in names:
+        assert name in found[-1].says
+
+
+def test_credentials_are_tried_before_anything_is_posted(environment, with_slack, book):
+    environment.setenv(PREFIX + "SLACK__APP_TOKEN", "xapp-wrong")
+    receiver = Receiver(book, "slack")
+    found = receiver.examined()
+    assert [f.ok for f in found] == [True, False]
+    assert "connections:write" in found[-1].says
+    assert receiver.now == 0
+    assert "xapp-wrong" not in repr(found)
+
+
+def test_a_chat_that_is_not_configured_fails(with_slack, book):
+    assert "FIRSTRESPONDER_TELEGRAM__TOKEN is empty" in Receiver(book, "telegram").examined("telegram")[0].says
+
+
+def test_with_chat_the_status_says_whether_all_came_back(environment):
+    done = CliRunner().invoke(app, ["doctor", "--chat"])
+    assert done.exit_code == 1
+    assert "is not configured" in done.output
+
+
+def test_a_chat_that_is_half_set_up_is_named_and_hides_nothing_else(environment):
+    environment.setenv(PREFIX + "SLACK__BOT_TOKEN", "xoxb-stub")
+    found = {f.what: f for f in doctor.examine()}
+    assert "SLACK__CHANNEL" in found["receiver settings"].says
+    assert not found["receiver settings"].ok
+    assert found["journal"].ok
+
+
+def test_what_is_forgotten_is_said(environment):
+    environment.setenv(PREFIX + "PAGE__URL", "http://pages.example")
+    found = {f.what: f for f in doctor.examine()}
+    assert "neither Slack nor Telegram" in found["chat"].says
+    assert not found["page address"].ok
+    assert not found["person cat"].ok
+    assert "firstresponder link cat" in found["person cat"].says
+    assert "person ana" not in found
+    assert "no on_call" in found["on call"].says
+    assert not found["source alertmanager"].ok
+
+
+def test_a_source_that_takes_anything_is_said(tmp_path):
+    (tmp_path / "config" / "sources.yaml").write_text(
+        "schema: 1\nsources: {open: {system: alertmanager, allow_unsigned: true}}\n"
+    )
+    found = {f.what: f for f in doctor.examine()}
+    assert "allow_unsigned" in found["source open"].says
+    assert not found["source open"].ok
+
+
+def test_a_linked_account_counts(book):
+    from bot import configuration
+    from bot.journal import directory
+
+    with book.write("link") as tx:
+        people = configuration.people(Path(os.environ[PREFIX + "CONFIG"]))
+        assert directory.link(tx, people, "slack", "U0CAT", "cat")
+    assert "person cat" not in {f.what for f in doctor.examine()}
+
+
+def test_nobody_who_may_approve_is_said(tmp_path):
+    (tmp_path / "config" / "people.yaml").write_text("schema: 1\npeople: {}\n")
+    found = {f.what: f for f in doctor.examine()}
+    assert not found["approvers"].ok
+    assert not found["on call"].ok
+
+
+@pytest.mark.parametrize("purpose", ["link", "login"])
+def test_a_code_is_printed_once_and_good_for_its_purpose_alone(environment, book, purpose):
+    done = CliRunner().invoke(app, [purpose, "ana"])
+    assert done.exit_code == 0, done.output
+    code = done.stdout.strip().rpartition("/")[2]
+    assert done.stdout.startswith("http://127.0.0.1:8080/login/" if purpose == "login" else code)
+    with book.write("test") as tx:
+        assert access.redeem(tx, code, "other") is None
+        assert access.redeem(tx, code, purpose) == "ana"
+        assert access.redeem(tx, code, purpose) is None
+
+
+def test_a_code_for_nobody_is_refused():
+    done = CliRunner().invoke(app, ["link", "zoe"])
+    assert "has no 'zoe'; it has ana, ben, cat" in str(done.exception)
+
+
+def test_the_settings_file_of_the_example_is_read_by_a_shell():
+    script = f"set -a; . {CONFIG}/env.example; set +a"
+    assert subprocess.run(["sh", "-eu", "-c", script], check=False).returncode == 0
