@@ -323,7 +323,6 @@ def _behind(approval: Approval, proposal: Proposal, told: _Account) -> tuple[But
         Button(
             label="Stop all",
             data=button("s", approval.id, approval.plan_hash),
-            style="danger",
             confirm="Stop every action of this installation? Nothing is run until a lead lifts it.",
         ),
     )

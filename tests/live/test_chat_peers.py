@@ -567,7 +567,7 @@ def test_slack_tokens_and_channels_are_proven_at_the_start(backlot: str):
     inside = {bool(c["is_member"]): str(c["id"]) for c in rooms}
     asyncio.run(started(backlot, who, inside[True]))
     for token, channel, told in (
-        ("xoxb-wrong", inside[True], "BOT_TOKEN: Slack refuses it (invalid_auth)"),
+        ("xoxb-wrong", inside[True], "Slack refuses FIRSTRESPONDER_SLACK__BOT_TOKEN (invalid_auth)"),
         (who, "C0NOWHERE", "CHANNEL: no channel C0NOWHERE is there"),
         (who, "#general", "'#general' is no channel's id"),
     ):
@@ -586,6 +586,6 @@ def test_slack_a_refused_token_is_said_in_the_log(backlot: str, sqlite_url: str,
         "API_URL": f"{backlot}/slack/api/",
     }
     with receiving(tmp_path, sqlite_url, "slack", "U0ANA", settings) as receiver:
-        until(lambda: "refuses it (invalid_auth)" in receiver.logged(), receiver.logged())
+        until(lambda: "(invalid_auth)" in receiver.logged(), receiver.logged())
         assert "FIRSTRESPONDER_SLACK__BOT_TOKEN" in receiver.logged()
         assert "xoxb-wrong" not in receiver.logged()

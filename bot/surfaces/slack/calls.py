@@ -163,11 +163,11 @@ def _advice(method: str, error: str, data: Mapping[str, Any], *, app: bool) -> s
             if app
             else ("BOT_TOKEN", "the bot's token (xoxb-…)", "OAuth & Permissions")
         )
-        return f"{PREFIX}{setting}: Slack refuses it ({error}); it must be {kind} from the app's page {page}"
+        return f"Slack refuses {PREFIX}{setting} ({error}); it must be {kind} from the app's page {page}"
     if error == "missing_scope":
         needed = bare(str(data.get("needed") or "a scope"))
         return (
-            f"{PREFIX}BOT_TOKEN: it lacks {needed}, which {method} needs; add it under OAuth & Permissions,"
+            f"{PREFIX}BOT_TOKEN lacks {needed}, which {method} needs; add it under OAuth & Permissions,"
             " reinstall the app, and set the new token"
         )
     if error in {"channel_not_found", "not_in_channel", "is_archived", "restricted_action"}:
