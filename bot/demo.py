@@ -309,11 +309,11 @@ def _play(
         with stage.parts.journal.read() as tx:
             new = [i for i in incidents.recent(tx) if i.id not in before]
             waiting = [a for i in new for a in _questions(tx, i.id)]
-            over = [i.id for i in new if over(tx, i.id, i.state)]
+            settled = [i.id for i in new if over(tx, i.id, i.state)]
         if approve:
             for approval_id, plan_hash in waiting:
                 _approve(stage.parts, approval_id, plan_hash)
-        if new and len(over) == len(new):
+        if new and len(settled) == len(new):
             done[:] = [new[-1].id]
         return bool(done) or (time.monotonic() > deadline and not interactive)
 

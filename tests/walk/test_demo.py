@@ -1,4 +1,4 @@
-"""The five faults through every real process, as a newcomer sees them. Minutes long, so run by ``make live``."""
+"""The demonstration, as a newcomer starts it: one fault in every run, all five in ``make live``."""
 
 import json
 import subprocess
@@ -9,9 +9,8 @@ import pytest
 from bot.demo import FAULTS, RIGHT_END
 from tests.playground import monitoring
 
-pytestmark = pytest.mark.live
 
-
+@pytest.mark.live
 @pytest.mark.parametrize("prometheus", [False, True], ids=["metrics read directly", "real Prometheus"])
 def test_every_fault_reaches_its_right_end(prometheus):
     if prometheus and not monitoring.available():
@@ -22,3 +21,14 @@ def test_every_fault_reaches_its_right_end(prometheus):
     ends = {d["fault"]: d["end"] for d in map(json.loads, done.stdout.splitlines())}
     assert ends == {fault: RIGHT_END[fault] for fault in FAULTS}, done.stderr[-3000:]
     assert done.returncode == 0
+
+
+def test_the_demonstration_breaks_something_and_repairs_it():
+    command = [sys.executable, "-m", "bot", "demo", "--fault", "stale-schema", "--yes", "--once", "--json"]
+    command += ["--no-prometheus"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    document = json.loads(done.stdout)
+    assert document["end"] == RIGHT_END["stale-schema"] == "verified_fix"
+    assert document["finding"]["signature"] == "F49"
+    assert document["verification"]["outcome"] == "SUCCEEDED"
