@@ -18,7 +18,7 @@ from starlette.routing import Route
 from agents.incident.errors import BadInput, JournalUnavailable, Refused, ResponderError, Transient
 from agents.incident.ids import IncidentId, new_id
 from bot.desk import commands, desk
-from bot.journal import codec, directory, escalations, incidents, intake, selftests
+from bot.journal import codec, escalations, incidents, intake, selftests
 from bot.journal.escalations import Owed
 from bot.journal.intake import Held, Said
 from bot.journal.journal import Journal
@@ -332,13 +332,3 @@ def _call(owed: Owed, incident: Any, link: Callable[[IncidentId], str]) -> Call:
         link=link(incident.id),
         times=escalation.times,
     )
-
-
-def known_people(journal: Journal, people: Callable[[], Any]) -> Callable[[], Any]:
-    """The directory with the accounts that people linked themselves."""
-
-    def read() -> Any:
-        with journal.read() as tx:
-            return directory.known(tx, people())
-
-    return read

@@ -1,12 +1,13 @@
 """Who an account belongs to: config/people.yaml, and accounts that people linked themselves by a one-time code."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from sqlalchemy import select
 
 from actions.policy import People, Person
 from bot.journal import tables as t
-from bot.journal.journal import Tx
+from bot.journal.journal import Journal, Tx
 
 
 def known(tx: Tx, people: People) -> People:
@@ -35,3 +36,13 @@ def link(tx: Tx, people: People, surface: str, account: str, person_id: str) -> 
         return False
     tx.run(t.accounts.insert().values(surface=surface, account=account, person_id=person_id, linked_at=tx.now))
     return True
+
+
+def with_linked(journal: Journal, people: Callable[[], People]) -> Callable[[], People]:
+    """The directory, read each time, with the accounts that people linked themselves."""
+
+    def read() -> People:
+        with journal.read() as tx:
+            return known(tx, people())
+
+    return read

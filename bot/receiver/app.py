@@ -4,7 +4,7 @@ import contextlib
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio.to_thread
 import redis
@@ -15,12 +15,14 @@ from starlette.routing import BaseRoute, Route
 
 from agents.incident.errors import BadInput, BadProof, Transient
 from bot import walk
-from bot.chats import Chats
 from bot.configuration import Source
 from bot.journal import tables as t
 from bot.receiver import otlp, proof
 from bot.spans import SpanStore
 from bot.wiring.parts import ReceiveParts
+
+if TYPE_CHECKING:
+    from bot.chats import Chats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +43,7 @@ class _TooLarge(Exception):
     pass
 
 
-def create(rim: Rim, *, more: Sequence[BaseRoute] = (), chats: Chats | None = None) -> Starlette:
+def create(rim: Rim, *, more: Sequence[BaseRoute] = (), chats: "Chats | None" = None) -> Starlette:
     """The receiver's application, with the page and the chats' own ways in where there are any."""
 
     @contextlib.asynccontextmanager

@@ -4,23 +4,22 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 from ipaddress import ip_network
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from actions.policy import People
 from agents.incident.errors import ResponderError
 from agents.incident.ids import IncidentId, PersonId
 from bot import configuration
-from bot.chats import ChatParts, Chats, known_people
-from bot.journal import access
+from bot.journal import access, directory
 from bot.journal.journal import Journal
 from bot.page.parts import PageParts
-from bot.pagers.opsgenie import Opsgenie
-from bot.pagers.pagerduty import PagerDuty
 from bot.pagers.ports import Pager
 from bot.settings import ReceiverSettings
 from bot.surfaces.ports import Chat
-from bot.surfaces.speaker import Speech
 from bot.wiring.parts import DeskParts
+
+if TYPE_CHECKING:
+    from bot.chats import Chats
 
 LOGIN_GOOD_FOR = timedelta(minutes=10)
 FRESH_S = 5.0
@@ -48,10 +47,10 @@ def people_of(settings: ReceiverSettings, journal: Journal, log: Any) -> Callabl
                     held[0] = People()
         return held[0]
 
-    return known_people(journal, read)
+    return directory.with_linked(journal, read)
 
 
-def build(settings: ReceiverSettings, journal: Journal, log: Any) -> tuple[Chats | None, PageParts]:
+def build(settings: ReceiverSettings, journal: Journal, log: Any) -> tuple["Chats | None", PageParts]:
     """What is configured."""
     people = people_of(settings, journal, log)
     chats = _chats(settings, people, log)
@@ -88,6 +87,9 @@ def build(settings: ReceiverSettings, journal: Journal, log: Any) -> tuple[Chats
     )
     if not chats and not pagers:
         return None, page
+    from bot.chats import ChatParts, Chats
+    from bot.surfaces.speaker import Speech
+
     speech = Speech(journal=journal, people=people, link=link, log=log)
     return Chats(ChatParts(journal=journal, desk=desk, speech=speech, chats=chats, pagers=pagers, log=log)), page
 
@@ -135,6 +137,9 @@ def _chats(settings: ReceiverSettings, people: Callable[[], People], log: Any) -
 
 def _pagers(settings: ReceiverSettings) -> list[Pager]:
     pagers: list[Pager] = []
+    from bot.pagers.opsgenie import Opsgenie
+    from bot.pagers.pagerduty import PagerDuty
+
     if settings.pagerduty.routing_key.get_secret_value():
         pagers.append(PagerDuty(settings.pagerduty.routing_key.get_secret_value(), settings.pagerduty.api_url))
     if settings.opsgenie.api_key.get_secret_value():
