@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from agents.incident.errors import BadInput
-from bot.setup import checks, local, yamls
+from bot.setup import chats, checks, local, yamls
 from bot.setup.checks import Check
 from bot.setup.form import Form
-from bot.setup.wish import SLACK_API, TELEGRAM_API, secret_in
+from bot.setup.wish import SLACK_API, secret_in
 
 ROLES = ("viewer", "responder", "approver", "lead")
 
@@ -42,10 +42,10 @@ class Answers:
 def fill(form: Form) -> Answers:
     """Everything, in the order in which somebody would want to be asked."""
     _folders(form)
-    chats = _chats(form)
-    slack_user = _slack(form) if "slack" in chats else None
-    if "telegram" in chats:
-        _telegram(form)
+    wanted = chats.wanted(form)
+    slack_user = chats.slack(form) if "slack" in wanted else None
+    if "telegram" in wanted:
+        chats.telegram(form)
     source = form.named(
         form.wish.alertmanager_source or "alertmanager", "source", ask=not form.wish.alertmanager_source
     )
@@ -53,11 +53,11 @@ def fill(form: Form) -> Answers:
     services = _services(form)
     if services and not environment:
         environment = _environment(form)
-    person = _person(form, chats, slack_user)
+    person = _person(form, wanted, slack_user)
     _page(form)
     return Answers(
         env=dict(form.env),
-        chats=chats,
+        chats=wanted,
         source=source,
         prometheus=prometheus,
         environment=environment,
@@ -82,110 +82,6 @@ def _folders(form: Form) -> None:
     if redis:
         form.tried(local.redis_answers(redis))
     form.set("CONFIG", str(wish.config), "config")
-
-
-def _chats(form: Form) -> tuple[str, ...]:
-    wish = form.wish
-    if wish.no_chat:
-        return ()
-    there = {"slack": "SLACK__BOT_TOKEN", "telegram": "TELEGRAM__TOKEN"}
-    asked = {"slack": wish.slack, "telegram": wish.telegram}
-    chats = tuple(c for c, name in there.items() if asked[c] or form.held.get(name))
-    if chats:
-        return chats
-    if form.talk is None:
-        form.missing.append("--slack, --telegram or --no-chat")
-        return ()
-    said = form.talk.choose("Which chat?", ("slack", "telegram", "both", "none"), "slack")
-    return {"both": ("slack", "telegram"), "none": ()}.get(said, (said,))
-
-
-def _slack(form: Form) -> Callable[[str], Check]:
-    wish, held = form.wish, form.held
-    api = form.kept("Slack's API", "--slack-api-url", wish.slack_api_url, held.get("SLACK__API_URL"))
-    api = api or SLACK_API
-    mode = form.kept("Slack's transport", "--slack-mode", wish.slack_mode, held.get("SLACK__MODE")) or "socket"
-    if mode not in {"socket", "http"}:
-        raise BadInput(f"--slack-mode is {mode!r}; it must be socket or http")
-    bot: list[Check] = []
-
-    def proven(token: str) -> Check:
-        bot[:] = [checks.slack_bot(token, api)]
-        return bot[0]
-
-    token = form.settle(
-        "Slack bot token (xoxb-…)",
-        "--slack-bot-token-file FILE (or FIRSTRESPONDER_SLACK__BOT_TOKEN)",
-        given=secret_in(wish.slack_bot_token_file),
-        there=held.get("SLACK__BOT_TOKEN"),
-        secret=True,
-        check=proven,
-    )
-    if mode == "socket":
-        app = form.settle(
-            "Slack app token (xapp-…)",
-            "--slack-app-token-file FILE (or FIRSTRESPONDER_SLACK__APP_TOKEN)",
-            given=secret_in(wish.slack_app_token_file),
-            there=held.get("SLACK__APP_TOKEN"),
-            secret=True,
-            check=lambda t: checks.slack_app(t, api),
-        )
-        form.set("SLACK__APP_TOKEN", app)
-    else:
-        signing = form.settle(
-            "Slack signing secret",
-            "--slack-signing-secret-file FILE (or FIRSTRESPONDER_SLACK__SIGNING_SECRET)",
-            given=secret_in(wish.slack_signing_secret_file),
-            there=held.get("SLACK__SIGNING_SECRET"),
-            secret=True,
-        )
-        form.set("SLACK__SIGNING_SECRET", signing)
-    alive = bool(bot) and bot[0].ok
-    name = bot[0].facts.get("user", "") if bot else ""
-    channel = form.settle(
-        "Slack channel id (C…)",
-        "--slack-channel ID",
-        given=wish.slack_channel,
-        there=held.get("SLACK__CHANNEL"),
-        check=(lambda c: checks.slack_channel(token, api, c, name)) if alive else None,
-    )
-    form.set("SLACK__BOT_TOKEN", token)
-    form.set("SLACK__CHANNEL", channel)
-    form.set("SLACK__MODE", mode, "socket")
-    form.set("SLACK__API_URL", api, SLACK_API)
-    return lambda user: checks.slack_user(token if alive else "", api, user)
-
-
-def _telegram(form: Form) -> None:
-    wish, held = form.wish, form.held
-    api = form.kept("Telegram's API", "--telegram-api-url", wish.telegram_api_url, held.get("TELEGRAM__API_URL"))
-    api = api or TELEGRAM_API
-    bot: list[Check] = []
-
-    def proven(token: str) -> Check:
-        bot[:] = [checks.telegram_bot(token, api, held.get("TELEGRAM__MODE") or "polling")]
-        return bot[0]
-
-    token = form.settle(
-        "Telegram bot token (from @BotFather)",
-        "--telegram-token-file FILE (or FIRSTRESPONDER_TELEGRAM__TOKEN)",
-        given=secret_in(wish.telegram_token_file),
-        there=held.get("TELEGRAM__TOKEN"),
-        secret=True,
-        check=proven,
-    )
-    alive = bool(bot) and bot[0].ok
-    bot_id = bot[0].facts.get("id", "") if bot else ""
-    chat = form.settle(
-        "Telegram chat (-100…, or -100…/TOPIC)",
-        "--telegram-chat=ID",
-        given=wish.telegram_chat,
-        there=held.get("TELEGRAM__CHAT"),
-        check=(lambda c: checks.telegram_chat(token, api, c, bot_id)) if alive else None,
-    )
-    form.set("TELEGRAM__TOKEN", token)
-    form.set("TELEGRAM__CHAT", chat)
-    form.set("TELEGRAM__API_URL", api, TELEGRAM_API)
 
 
 def _environment(form: Form) -> str:
@@ -259,7 +155,7 @@ def _services(form: Form) -> tuple[str, ...]:
     return tuple(dict.fromkeys(form.named(s, "service", ask=False) for s in said))
 
 
-def _person(form: Form, chats: Sequence[str], slack_user: Callable[[str], Check] | None) -> Who:
+def _person(form: Form, wanted: Sequence[str], slack_user: Callable[[str], Check] | None) -> Who:
     wish, text = form.wish, form.files["people.yaml"]
     known = yamls.names(text, "people")
     person = wish.person
@@ -289,7 +185,7 @@ def _person(form: Form, chats: Sequence[str], slack_user: Callable[[str], Check]
             optional=True,
             check=slack_user or (lambda u: checks.slack_user("", SLACK_API, u)),
         )
-    if wish.telegram_user or ("telegram" in chats and new):
+    if wish.telegram_user or ("telegram" in wanted and new):
         accounts["telegram"] = form.settle(
             "Their Telegram account number (empty: linked later)",
             "--telegram-user NUMBER",

@@ -6,12 +6,13 @@ vmalert and Cortex post the same through an Alertmanager. Unknown keys and the v
 from collections.abc import Mapping
 
 from bot.receiver.systems import grouped
-from bot.receiver.systems.delivered import LEVELS, Said, has, peek, reader
+from bot.receiver.systems.delivery import has, peek, reader
 from bot.receiver.systems.grafana_unified import is_grafana
-from bot.receiver.systems.reading import Reading, System
+from bot.receiver.systems.node import Node
+from bot.receiver.systems.reading import LEVELS, Reading, System
 
 
-def _read(headers: Mapping[str, str], said: Said) -> Reading:
+def _read(headers: Mapping[str, str], said: Node) -> Reading:
     return grouped.read(said, links=("generatorURL",))
 
 

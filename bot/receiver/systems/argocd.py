@@ -7,10 +7,11 @@ import re
 from collections.abc import Mapping
 
 from agents.incident.errors import BadInput
-from bot.receiver.systems.node import Node, peek, read_object, stated
+from bot.receiver.systems.delivery import peek, reader
+from bot.receiver.systems.node import Node
 from bot.receiver.systems.placeholders import unrendered
 from bot.receiver.systems.published import MARKER, VERSION
-from bot.receiver.systems.reading import Category, Item, Reading, System
+from bot.receiver.systems.reading import Category, Item, Reading, System, stated
 
 TEMPLATE = """\
 service.webhook.firstresponder: |
@@ -60,11 +61,14 @@ _RAW = re.compile(rb"\{\{[ -z]{1,200}?\}\}")
 _OURS = re.compile(rb'"firstresponder":\s*1\b.{0,200}?"system":\s*"argocd"', re.DOTALL)
 
 
-def read(headers: Mapping[str, str], body: bytes) -> Reading:
-    """One application's sync: the operation's phase is the status."""
+def _read(headers: Mapping[str, str], body: bytes) -> Reading:
     if (raw := _RAW.search(body)) is not None and _template(body):
         return _refuse(raw[0].decode())
-    whole = read_object(body, "Argo CD")
+    return _read_rendered(headers, body)
+
+
+def _sync(headers: Mapping[str, str], whole: Node) -> Reading:
+    """One application's sync: the operation's phase is the status."""
     if whole.text(MARKER) != VERSION:
         raise BadInput(f"{whole.where}: {MARKER}: {VERSION} is needed, as in our template")
     if whole.need("system") != "argocd":
@@ -99,9 +103,12 @@ def read(headers: Mapping[str, str], body: bytes) -> Reading:
     return Reading(category=Category.DEPLOY, items=(item,))
 
 
+_read_rendered = reader("an Argo CD", _sync, exact=True)
+
+
 def _template(body: bytes) -> bool:
     """Whether this is our template as it stands in the manifest: no JSON, for its values are Go's braces."""
-    return _OURS.search(body) is not None and not peek(body)
+    return _OURS.search(body) is not None and not peek({}, body, exact=True)
 
 
 def _refuse(placeholder: str) -> Reading:
@@ -120,12 +127,12 @@ def _link(whole: Node) -> str | None:
     return link if link and link.startswith(("https://", "http://")) and "<no value>" not in link else None
 
 
-def recognise(headers: Mapping[str, str], body: bytes) -> int:
+def _recognise(headers: Mapping[str, str], body: bytes) -> int:
     """By our mark and the sender's name beside it."""
-    whole = peek(body)
+    whole = peek(headers, body, exact=True)
     if not whole:
         return 3 if _template(body) else 0
     return 3 if MARKER in whole and whole.get("system") == "argocd" else 0
 
 
-SYSTEM = System(name="argocd", title="Argo CD (our template)", read=read, recognise=recognise)
+SYSTEM = System(name="argocd", title="Argo CD (our template)", read=_read, recognise=_recognise)

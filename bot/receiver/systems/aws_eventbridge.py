@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 
 from bot.receiver.systems import aws_cloudwatch, fields
-from bot.receiver.systems.node import Node, peek, read_object, stated, unused
-from bot.receiver.systems.reading import Category, Item, Reading, System
+from bot.receiver.systems.delivery import peek, reader
+from bot.receiver.systems.node import Node
+from bot.receiver.systems.reading import Category, Item, Reading, System, stated, unused
 
 _SOURCES = {
     "aws.codedeploy": Category.DEPLOY,
@@ -57,7 +58,7 @@ def event_reading(event: Node) -> Reading:
     if kind == "GuardDuty Finding":
         return _of(Category.SECURITY_FINDING, (_guardduty(event),), delivery)
     if kind.startswith("Security Hub Findings"):
-        found = tuple(_securityhub(event, finding) for finding in event.nodes("detail", "findings"))
+        found = tuple(_securityhub(event, finding) for finding in event.at("detail").nodes("findings"))
         return _of(Category.SECURITY_FINDING, found, delivery)
     if kind == "CloudWatch Alarm State Change":
         arn = aws_cloudwatch.event_arn(event)
@@ -81,7 +82,7 @@ def _of(category: Category, items: tuple[Item, ...], delivery: str | None) -> Re
 
 def _plain(event: Node) -> Item:
     detail = event.at("detail")
-    key = detail.first(*_KEYS)
+    key = detail.text(*_KEYS)
     return Item(
         status=_word(detail, _STATUS) or "unknown",
         title=event.text("detail-type"),
@@ -96,7 +97,7 @@ def _plain(event: Node) -> Item:
 
 def _word(detail: Node, names: tuple[str, ...]) -> str | None:
     """The first of the fields that holds text: in some services' details such a name is an object."""
-    return next((v for name in names if isinstance(v := detail.value.get(name), str) and v.strip()), None)
+    return next((v for name in names if isinstance(v := detail.get(name), str) and v.strip()), None)
 
 
 def _guardduty(event: Node) -> Item:
@@ -104,7 +105,7 @@ def _guardduty(event: Node) -> Item:
     seen = detail.at("service")
     return Item(
         status="suppressed" if seen.true("archived") else "firing",
-        title=detail.first("title", "type"),
+        title=detail.text("title", "type"),
         severity_raw=detail.text("severity"),
         started_at=seen.time("eventFirstSeen"),
         event_at=event.time("time"),
@@ -115,7 +116,7 @@ def _guardduty(event: Node) -> Item:
 
 
 def _securityhub(event: Node, finding: Node) -> Item:
-    state = finding.word("Workflow", "Status")
+    state = finding.at("Workflow").word("Status")
     status = {"resolved": "resolved", "suppressed": "suppressed"}.get(state, "firing")
     if finding.word("RecordState") == "archived" and status == "firing":
         status = "resolved"
@@ -123,7 +124,7 @@ def _securityhub(event: Node, finding: Node) -> Item:
     return Item(
         status=status,
         title=finding.text("Title"),
-        severity_raw=finding.text("Severity", "Label"),
+        severity_raw=finding.at("Severity").text("Label"),
         entity=resources[0].text("Id") if len(resources) == 1 else None,
         started_at=finding.time("FirstObservedAt") or finding.time("CreatedAt"),
         event_at=finding.time("UpdatedAt") or event.time("time"),
@@ -155,7 +156,7 @@ def _health(event: Node) -> Item:
 
 def _mail_time(node: Node, name: str) -> str | None:
     """AWS Health writes times as mail does: ``Sat, 05 Jun 2021 05:01:10 GMT``."""
-    value = node.value.get(name)
+    value = node.get(name)
     if isinstance(value, str) and ", " in value:
         try:
             return fields.stamp(parsedate_to_datetime(value))
@@ -171,14 +172,14 @@ def severity(score: float) -> str:
     return "warning" if score >= _SCORE_MEDIUM else "info"
 
 
-def read(headers: Mapping[str, str], body: bytes) -> Reading:
+def _read(headers: Mapping[str, str], event: Node) -> Reading:
     """What one AWS event says."""
-    return event_reading(read_object(body, "EventBridge"))
+    return event_reading(event)
 
 
-def recognise(headers: Mapping[str, str], body: bytes) -> int:
+def _recognise(headers: Mapping[str, str], body: bytes) -> int:
     """By ``detail-type`` beside AWS's source."""
-    whole = peek(body)
+    whole = peek(headers, body, exact=True)
     source = whole.get("source")
     if "detail-type" not in whole or not isinstance(whole.get("detail"), Mapping):
         return 0
@@ -195,5 +196,9 @@ SEVERITIES = {
     **{f"{tenths / 10:.1f}": severity(tenths / 10) for tenths in range(101)},
 }
 SYSTEM = System(
-    name="aws_eventbridge", title="AWS EventBridge", read=read, recognise=recognise, severities=SEVERITIES
+    name="aws_eventbridge",
+    title="AWS EventBridge",
+    read=reader("an EventBridge", _read, exact=True),
+    recognise=_recognise,
+    severities=SEVERITIES,
 )

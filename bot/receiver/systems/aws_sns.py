@@ -8,8 +8,9 @@ from dataclasses import replace
 
 from agents.incident.errors import BadInput
 from bot.receiver.systems import aws_cloudwatch, aws_eventbridge, fields
-from bot.receiver.systems.node import Node, as_object, peek, read_object, stated, unused
-from bot.receiver.systems.reading import Category, Item, Reading, System
+from bot.receiver.systems.delivery import peek, reader
+from bot.receiver.systems.node import Node, root
+from bot.receiver.systems.reading import Category, Item, Reading, System, stated, unused
 
 _TYPES = ("Notification", "SubscriptionConfirmation", "UnsubscribeConfirmation")
 _MUST = {
@@ -19,12 +20,11 @@ _MUST = {
 }
 
 
-def read(headers: Mapping[str, str], body: bytes) -> Reading:
+def _read(headers: Mapping[str, str], whole: Node) -> Reading:
     """What the message inside says; the envelope is told ``about``."""
-    whole = read_object(body, "SNS")
     if headers.get("x-amz-sns-rawdelivery", "").lower() == "true":
         return _inside(whole, Node({}, whole.where))
-    if "Records" in whole.value:
+    if whole.has("Records"):
         return _records(whole)
     return _envelope(whole, headers.get("x-amz-sns-message-type"))
 
@@ -33,7 +33,7 @@ def _records(whole: Node) -> Reading:
     """A Lambda function's event: one record an envelope."""
     readings = []
     for record in whole.nodes("Records"):
-        if not record.has("Sns"):
+        if not record.holds("Sns"):
             raise BadInput(f"{record.where}.Sns: missing")
         readings.append(_envelope(record.at("Sns"), None))
     if not readings:
@@ -66,13 +66,17 @@ def _notification(envelope: Node) -> Reading:
         value = fields.decode(message.encode("utf-8", "surrogatepass"), "")
     except BadInput:
         value = message
-    return _inside(as_object(value, "SNS"), envelope) if isinstance(value, dict) else _words(envelope, message)
+    return (
+        _inside(root(value, envelope.what, exact=True), envelope)
+        if isinstance(value, dict)
+        else _words(envelope, message)
+    )
 
 
 def _inside(message: Node, envelope: Node) -> Reading:
-    if "AlarmName" in message.value:
+    if message.has("AlarmName"):
         return Reading(category=Category.ALERT, items=(aws_cloudwatch.message_item(message),))
-    if "detail-type" in message.value:
+    if message.has("detail-type"):
         return aws_eventbridge.event_reading(message)
     if envelope.value:
         return _words(envelope, None)
@@ -92,16 +96,20 @@ def _words(envelope: Node, message: str | None) -> Reading:
     return Reading(category=Category.MESSAGE, items=(item,))
 
 
-def recognise(headers: Mapping[str, str], body: bytes) -> int:
+def _recognise(headers: Mapping[str, str], body: bytes) -> int:
     """By its header, or by its type beside a topic; in Lambda's records too."""
     if "x-amz-sns-message-type" in headers or "x-amz-sns-topic-arn" in headers:
         return 3
-    whole = peek(body)
+    whole = peek(headers, body, exact=True)
     sns = fields.get(whole, "Records", 0, "Sns")
     envelope = sns if isinstance(sns, Mapping) else whole
     return 3 if envelope.get("Type") in _TYPES and "TopicArn" in envelope else 0
 
 
 SYSTEM = System(
-    name="aws_sns", title="AWS SNS", read=read, recognise=recognise, severities=aws_eventbridge.SEVERITIES
+    name="aws_sns",
+    title="AWS SNS",
+    read=reader("an SNS", _read, exact=True),
+    recognise=_recognise,
+    severities=aws_eventbridge.SEVERITIES,
 )

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 
 from agents.incident.errors import BadInput
 from bot.receiver.systems import fields
-from bot.receiver.systems.node import Node, peek, read_object, stated
-from bot.receiver.systems.reading import Category, Item, Reading, System
+from bot.receiver.systems.delivery import peek, reader
+from bot.receiver.systems.node import Node
+from bot.receiver.systems.reading import Category, Item, Reading, System, look, stated
 
 _STATES = {
     "activated": "firing",
@@ -22,7 +23,7 @@ COMMON = "azureMonitorCommonAlertSchema"
 
 def _common(data: Node) -> Item:
     essentials = data.at("essentials")
-    status = _STATES.get(essentials.word("monitorCondition"), "unknown")
+    status = look(essentials.text("monitorCondition"), _STATES)
     targets = [t for t in (*essentials.list("configurationItems"), *essentials.list("alertTargetIDs")) if t]
     target = fields.text(targets[0], f"{essentials.where}.alertTargetIDs") if targets else None
     return Item(
@@ -53,7 +54,7 @@ def _context(status: str, context: Node) -> Item:
         dedup_key=context.need("id"),
         dedup_from="context.id (rule resource id)",
         link=context.text("portalLink"),
-        extras=stated(metric=context.text("condition", "metricName")),
+        extras=stated(metric=context.at("condition").text("metricName")),
     )
 
 
@@ -61,7 +62,7 @@ def _activity(status: str, log: Node) -> Item:
     target = log.text("resourceId")
     return Item(
         status=_STATES.get(status, "unknown"),
-        title=log.first("operationName", "description"),
+        title=log.text("operationName", "description"),
         severity_raw=log.text("level"),
         entity=target.rstrip("/").rpartition("/")[2] if target else None,
         event_at=log.time("eventTimestamp"),
@@ -83,28 +84,27 @@ def _log_alert(data: Node) -> Item:
     )
 
 
-def read(headers: Mapping[str, str], body: bytes) -> Reading:
+def _read(headers: Mapping[str, str], whole: Node) -> Reading:
     """One alert, in whichever of the schemas."""
-    whole = read_object(body, "Azure Monitor")
     schema, data = whole.text("schemaId"), whole.at("data")
-    if data.has("essentials"):
+    if data.holds("essentials"):
         item = _common(data)
-    elif data.has("context") and data.at("context").has("activityLog"):
+    elif data.holds("context") and data.at("context").holds("activityLog"):
         item = _activity(data.word("status"), data.at("context", "activityLog"))
-    elif data.has("context"):
+    elif data.holds("context"):
         item = _context(data.word("status"), data.at("context"))
-    elif data.value and "AlertRuleName" in data.value:
+    elif data.value and data.has("AlertRuleName"):
         item = _log_alert(data)
-    elif whole.has("context"):
+    elif whole.holds("context"):
         item = _context(whole.word("status"), whole.at("context"))
     else:
         raise BadInput(f"{whole.where}: data: neither essentials nor context are there")
     return Reading(category=Category.ALERT, items=(item,), about={"schema": schema or "classic"})
 
 
-def recognise(headers: Mapping[str, str], body: bytes) -> int:
+def _recognise(headers: Mapping[str, str], body: bytes) -> int:
     """By its schema's name, or by the resource id of a classic rule."""
-    whole = peek(body)
+    whole = peek(headers, body, exact=True)
     schema = whole.get("schemaId")
     if isinstance(schema, str) and (
         schema == COMMON or schema.lower().startswith(("azuremonitor", "microsoft.insights"))
@@ -117,8 +117,8 @@ def recognise(headers: Mapping[str, str], body: bytes) -> int:
 SYSTEM = System(
     name="azure_monitor",
     title="Azure Monitor",
-    read=read,
-    recognise=recognise,
+    read=reader("an Azure Monitor", _read, exact=True),
+    recognise=_recognise,
     severities={
         **{
             f"{before}{n}": level

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 
 from agents.incident.errors import BadInput
 from bot.receiver.systems import fields
-from bot.receiver.systems.node import Node, peek, read_object, stated
-from bot.receiver.systems.reading import Category, Item, Reading, System
+from bot.receiver.systems.delivery import peek, reader
+from bot.receiver.systems.node import Node
+from bot.receiver.systems.reading import Category, Item, Reading, System, stated
 
 _TYPE = re.compile(r"dev\.cdeventsx?\.(?P<subject>[A-Za-z0-9_-]+)\.(?P<predicate>[A-Za-z0-9_-]+)(?:\.|$)")
 _SUBJECTS = {
@@ -25,14 +26,15 @@ _SUBJECTS = {
 
 
 def _title(content: Node, subject: Node) -> str | None:
-    named = content.first("description", "pipelineName", "taskName", "summary")
-    return named or content.text("testCase", "name") or content.text("testSuite", "name") or subject.text("id")
+    named = content.text("description", "pipelineName", "taskName", "summary")
+    return (
+        named or content.at("testCase").text("name") or content.at("testSuite").text("name") or subject.text("id")
+    )
 
 
-def read(headers: Mapping[str, str], body: bytes) -> Reading:
+def _read(headers: Mapping[str, str], whole: Node) -> Reading:
     """One event; the predicate is the status."""
-    whole = read_object(body, "CDEvents")
-    event = whole.at("data") if not whole.has("context") and whole.has("data") else whole
+    event = whole.at("data") if not whole.holds("context") and whole.holds("data") else whole
     context, subject = event.at("context"), event.at("subject")
     kind = context.need("type")
     found = _TYPE.match(kind)
@@ -43,8 +45,8 @@ def read(headers: Mapping[str, str], body: bytes) -> Reading:
     item = Item(
         status=found["predicate"],
         title=_title(content, subject),
-        service=key if found["subject"] == "service" else content.text("service", "id"),
-        entity=content.text("environment", "id"),
+        service=key if found["subject"] == "service" else content.at("service").text("id"),
+        entity=content.at("environment").text("id"),
         event_at=context.time("timestamp"),
         dedup_key=key,
         dedup_from="subject.id (+source)",
@@ -64,13 +66,15 @@ def read(headers: Mapping[str, str], body: bytes) -> Reading:
     )
 
 
-def recognise(headers: Mapping[str, str], body: bytes) -> int:
+def _recognise(headers: Mapping[str, str], body: bytes) -> int:
     """By its type, in the body or in CloudEvents' header."""
-    whole = peek(body)
+    whole = peek(headers, body, exact=True)
     for kind in (headers.get("ce-type"), fields.get(whole, "context", "type"), whole.get("type")):
         if isinstance(kind, str) and _TYPE.match(kind):
             return 3
     return 0
 
 
-SYSTEM = System(name="cdevents", title="CDEvents", read=read, recognise=recognise)
+SYSTEM = System(
+    name="cdevents", title="CDEvents", read=reader("a CDEvents", _read, exact=True), recognise=_recognise
+)

@@ -8,8 +8,9 @@ import re
 from collections.abc import Mapping
 
 from bot.receiver.systems import published
-from bot.receiver.systems.delivered import LEVELS, Said, alert, has, peek, reader, stated
-from bot.receiver.systems.reading import Item, Reading, System
+from bot.receiver.systems.delivery import alert, has, peek, reader
+from bot.receiver.systems.node import Node
+from bot.receiver.systems.reading import LEVELS, Item, Reading, System, stated
 
 TEMPLATE = """\
 {
@@ -48,7 +49,7 @@ MOST_CHARACTERS = 2000
 _MARK = re.compile(r"\[([^\[\]{]+?)(?: on [^\]]*)?\]")
 
 
-def _status(said: Said, title: str | None, alert_type: str | None) -> str:
+def _status(said: Node, title: str | None, alert_type: str | None) -> str:
     if word := said.text(*TRANSITION):
         return TRANSITIONS.get(word.strip().lower(), "unknown")
     kind = (said.text("event_type") or "").strip().lower()
@@ -69,7 +70,7 @@ def tags(words: tuple[str, ...]) -> dict[str, str]:
     return found
 
 
-def _identity(said: Said, scopes: str | None) -> tuple[str | None, str | None]:
+def _identity(said: Node, scopes: str | None) -> tuple[str | None, str | None]:
     if cycle := said.text(*CYCLE):
         return cycle, "alert cycle key"
     monitor = said.text(*MONITOR)
@@ -78,7 +79,7 @@ def _identity(said: Said, scopes: str | None) -> tuple[str | None, str | None]:
     return monitor, ("monitor_id" if said.text("monitor_id") else "alert_id") if monitor else None
 
 
-def _read(headers: Mapping[str, str], said: Said) -> Reading:
+def _read(headers: Mapping[str, str], said: Node) -> Reading:
     if published.is_ours(said):
         return published.read(said, "datadog", lambda w: TRANSITIONS.get((w or "").strip().lower(), "unknown"))
     title, alert_type, delivery = said.text(*TITLE), said.text("alert_type"), said.text("id", "event_id")

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 
 from bot.receiver.systems import published
 from bot.receiver.systems.datadog import tags
-from bot.receiver.systems.delivered import LEVELS, Said, alert, has, look, peek, reader, stated
-from bot.receiver.systems.reading import Item, Reading, System
+from bot.receiver.systems.delivery import alert, has, peek, reader
+from bot.receiver.systems.node import Node
+from bot.receiver.systems.reading import LEVELS, Item, Reading, System, look, stated
 
 TEMPLATE = """\
 {
@@ -42,12 +43,12 @@ STATE = ("State", "status", "problemState")
 DETAILS = ("ProblemDetailsJSON", "ProblemDetailsJSONv2", "problemDetails")
 
 
-def _read(headers: Mapping[str, str], said: Said) -> Reading:
+def _read(headers: Mapping[str, str], said: Node) -> Reading:
     if published.is_ours(said):
         return published.read(said, "dynatrace", lambda w: look(w, STATUSES), labels=tags(said.words("tags")))
     status = look(said.text(*STATE), STATUSES)
     found = next((n for n in IDENTITY if said.text(n)), None)
-    details = next((said.child(n) for n in DETAILS if isinstance(said.get(n), Mapping)), None)
+    details = next((said.at(n) for n in DETAILS if said.holds(n)), None)
     end = said.time("endTime") or (details.time("endTime") if details else None)
     entities = said.words("ImpactedEntity", "ImpactedEntityNames", "NamesOfImpactedEntities")
     item = Item(

@@ -6,8 +6,9 @@ Kibana says "recovered" as an alert's action group when it is over; every other 
 from collections.abc import Mapping
 
 from bot.receiver.systems import published
-from bot.receiver.systems.delivered import LEVELS, Said, alert, has, look, peek, reader
-from bot.receiver.systems.reading import Item, Reading, System
+from bot.receiver.systems.delivery import alert, has, peek, reader
+from bot.receiver.systems.node import Node
+from bot.receiver.systems.reading import LEVELS, Item, Reading, System, look
 
 TEMPLATE = """\
 {
@@ -48,12 +49,12 @@ def _by_group(word: str | None) -> str:
     return "resolved" if word.strip().lower() == "recovered" else "firing"
 
 
-def _object(said: Said, name: str) -> Said:
-    return said.child(name) if isinstance(said.get(name), Mapping) else Said(what=said.what, data={})
+def _object(said: Node, name: str) -> Node:
+    return said.at(name) if said.holds(name) else Node({}, said.where)
 
 
-def _identity(said: Said, rule: Said, one: Said) -> tuple[str | None, str | None]:
-    if not isinstance(said.get("watch"), Mapping) and (watch := said.text(*WATCH)):
+def _identity(said: Node, rule: Node, one: Node) -> tuple[str | None, str | None]:
+    if not said.holds("watch") and (watch := said.text(*WATCH)):
         return watch, "watch_id"
     key, instance = said.text(*RULE) or rule.text("id"), said.text(*ALERT) or one.text("id")
     if key and instance and instance != key:
@@ -61,7 +62,7 @@ def _identity(said: Said, rule: Said, one: Said) -> tuple[str | None, str | None
     return (key or instance), ("rule id" if key else "alert id" if instance else None)
 
 
-def _read(headers: Mapping[str, str], said: Said) -> Reading:
+def _read(headers: Mapping[str, str], said: Node) -> Reading:
     if published.is_ours(said):
         rule_id, alert_id = said.text("rule"), said.text("alert")
         key = f"{rule_id}|{alert_id}" if rule_id and alert_id else rule_id
@@ -74,8 +75,8 @@ def _read(headers: Mapping[str, str], said: Said) -> Reading:
         status=status,
         title=said.text(*TITLE) or rule.text("name"),
         severity_raw=said.text("severity", "level"),
-        service=said.text("service", "service_name") if not isinstance(said.get("service"), Mapping) else None,
-        entity=said.text("host", "hostname") if not isinstance(said.get("host"), Mapping) else None,
+        service=said.text("service", "service_name") if not said.holds("service") else None,
+        entity=said.text("host", "hostname") if not said.holds("host") else None,
         summary=said.text("reason", "message", "description"),
         started_at=said.time("started_at", "alert_start"),
         event_at=said.time("@timestamp", "date", "execution_time", "triggered_time"),

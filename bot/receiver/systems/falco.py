@@ -5,8 +5,9 @@ One rule on one container, or on one host where no container is named, is one fi
 
 from collections.abc import Mapping
 
-from bot.receiver.systems.delivered import Said, alert, has, peek, reader, stated
-from bot.receiver.systems.reading import Category, Item, Reading, System
+from bot.receiver.systems.delivery import alert, has, peek, reader
+from bot.receiver.systems.node import Node
+from bot.receiver.systems.reading import Category, Item, Reading, System, stated
 
 SEVERITIES: Mapping[str, str] = {
     **dict.fromkeys(("emergency", "alert", "critical"), "critical"),
@@ -16,13 +17,13 @@ SEVERITIES: Mapping[str, str] = {
 NO_CONTAINER = frozenset({"host", "<NA>"})
 
 
-def _named(seen: Said, name: str) -> str | None:
+def _named(seen: Node, name: str) -> str | None:
     value = seen.text(name)
     return None if value in NO_CONTAINER else value
 
 
-def _read(headers: Mapping[str, str], said: Said) -> Reading:
-    seen, rule, host = said.child("output_fields"), said.text("rule"), said.text("hostname")
+def _read(headers: Mapping[str, str], said: Node) -> Reading:
+    seen, rule, host = said.at("output_fields"), said.text("rule"), said.text("hostname")
     container = _named(seen, "container.id")
     where = container or host
     named = _named(seen, "k8s.pod.name") or _named(seen, "container.name")

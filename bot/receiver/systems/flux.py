@@ -2,20 +2,20 @@
 
 from collections.abc import Mapping
 
-from bot.receiver.systems.node import Node, peek, read_object, stated
-from bot.receiver.systems.reading import Category, Item, Reading, System
+from bot.receiver.systems.delivery import peek, reader
+from bot.receiver.systems.node import Node
+from bot.receiver.systems.reading import Category, Item, Reading, System, stated
 
 
 def _revision(event: Node) -> str | None:
     """The revision, whichever controller's prefix its key has: ``kustomize.toolkit.fluxcd.io/revision``."""
     metadata = event.at("metadata")
     names = sorted(name for name in metadata.value if name.rpartition("/")[2] == "revision")
-    return metadata.first(*names)
+    return metadata.text(*names)
 
 
-def read(headers: Mapping[str, str], body: bytes) -> Reading:
+def _read(headers: Mapping[str, str], event: Node) -> Reading:
     """What happened to one Flux object; the reason is the status."""
-    event = read_object(body, "Flux")
     about = event.at("involvedObject")
     namespace = about.text("namespace")
     item = Item(
@@ -32,18 +32,18 @@ def read(headers: Mapping[str, str], body: bytes) -> Reading:
     return Reading(category=Category.DEPLOY, items=(item,))
 
 
-def recognise(headers: Mapping[str, str], body: bytes) -> int:
+def _recognise(headers: Mapping[str, str], body: bytes) -> int:
     """By the component's header, or by the object and the controller it names."""
     if "gotk-component" in headers:
         return 3
-    whole = peek(body)
+    whole = peek(headers, body, exact=True)
     return 2 if "involvedObject" in whole and "reportingController" in whole else 0
 
 
 SYSTEM = System(
     name="flux",
     title="Flux",
-    read=read,
-    recognise=recognise,
+    read=reader("a Flux", _read, exact=True),
+    recognise=_recognise,
     severities={"error": "critical", "info": "info", "trace": "info"},
 )

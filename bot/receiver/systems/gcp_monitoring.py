@@ -8,8 +8,9 @@ from urllib.parse import urlsplit
 
 from agents.incident.errors import BadInput
 from bot.receiver.systems import fields
-from bot.receiver.systems.node import Node, as_object, peek, read_object, stated
-from bot.receiver.systems.reading import Category, Item, Reading, System
+from bot.receiver.systems.delivery import peek, reader
+from bot.receiver.systems.node import Node, root
+from bot.receiver.systems.reading import Category, Item, Reading, System, look, stated
 
 _STATES = {"open": "firing", "closed": "resolved", "acknowledged": "acknowledged"}
 _ID = re.compile(r"/incidents/([^/?#]+)")
@@ -18,12 +19,12 @@ _TEST = "test"
 
 
 def _pushed(whole: Node) -> Node:
-    data = whole.need("message", "data")
+    data = whole.at("message").need("data")
     try:
         body = base64.b64decode(data, validate=True)
     except (binascii.Error, ValueError) as error:
         raise BadInput(f"{whole.where}: message.data: not base64") from error
-    return as_object(fields.decode(body, f"{whole.where}: message.data"), "Google Cloud Monitoring")
+    return root(fields.decode(body, f"{whole.where}: message.data"), whole.what, exact=True)
 
 
 def _identity(incident: Node) -> tuple[str, str]:
@@ -36,23 +37,22 @@ def _identity(incident: Node) -> tuple[str, str]:
     return found[1], "id in incident.url"
 
 
-def read(headers: Mapping[str, str], body: bytes) -> Reading:
+def _read(headers: Mapping[str, str], whole: Node) -> Reading:
     """One incident of an alerting policy, opened or closed."""
-    whole = read_object(body, "Google Cloud Monitoring")
-    pushed = whole.has("message")
+    pushed = whole.holds("message")
     told = _pushed(whole) if pushed else whole
     version = told.text("version")
     about = stated(
         version=version, wrapper="Pub/Sub push envelope: message.data is base64 JSON" if pushed else None
     )
-    delivery = whole.at("message").first("messageId", "message_id") if pushed else None
+    delivery = whole.at("message").text("messageId", "message_id") if pushed else None
     if version == _TEST:
         return Reading(category=Category.HANDSHAKE, about=about, delivery_key=delivery)
     incident = told.at("incident")
     key, source = _identity(incident)
     item = Item(
-        status=_STATES.get(incident.word("state"), "unknown"),
-        title=incident.first("condition_name", "policy_name", "summary"),
+        status=look(incident.text("state"), _STATES),
+        title=incident.text("condition_name", "policy_name", "summary"),
         severity_raw=incident.text("severity"),
         entity=incident.text("resource_name"),
         summary=incident.text("summary"),
@@ -66,13 +66,13 @@ def read(headers: Mapping[str, str], body: bytes) -> Reading:
     return Reading(category=Category.ALERT, items=(item,), about=about, delivery_key=delivery)
 
 
-def recognise(headers: Mapping[str, str], body: bytes) -> int:
+def _recognise(headers: Mapping[str, str], body: bytes) -> int:
     """By the console's address, or by a policy's incident; in a Pub/Sub push too."""
-    whole = peek(body)
+    whole = peek(headers, body, exact=True)
     data = fields.get(whole, "message", "data")
     if isinstance(data, str):
         try:
-            whole = peek(base64.b64decode(data, validate=True))
+            whole = peek({}, base64.b64decode(data, validate=True), exact=True)
         except (binascii.Error, ValueError):
             return 0
     incident = whole.get("incident")
@@ -87,7 +87,7 @@ def recognise(headers: Mapping[str, str], body: bytes) -> int:
 SYSTEM = System(
     name="gcp_monitoring",
     title="Google Cloud Monitoring",
-    read=read,
-    recognise=recognise,
+    read=reader("a Google Cloud Monitoring", _read, exact=True),
+    recognise=_recognise,
     severities={"critical": "critical", "error": "critical", "warning": "warning"},
 )

@@ -3,12 +3,14 @@
 The kind is the header's: a ``deployment`` carries a ``workflow_run`` too.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 
 from bot.receiver.systems import fields
-from bot.receiver.systems.node import Node, peek, read_object, stated, unused
-from bot.receiver.systems.reading import Category, Item, Reading, System
+from bot.receiver.systems.delivery import peek, reader
+from bot.receiver.systems.forge import Kinds, push_identity, told
+from bot.receiver.systems.node import Node
+from bot.receiver.systems.reading import Category, Item, Reading, System, look, stated
 
 _FINDING = {
     "open": "firing",
@@ -20,12 +22,12 @@ _FINDING = {
 
 
 def _deployment(body: Node) -> Item:
-    return _deploy(body, status=body.text("action"), at=body.time("deployment", "created_at"), link=None)
+    return _deploy(body, status=body.text("action"), at=body.at("deployment").time("created_at"), link=None)
 
 
 def _deployment_status(body: Node) -> Item:
     state = body.at("deployment_status")
-    link = state.first("target_url", "log_url", "deployment_url")
+    link = state.text("target_url", "log_url", "deployment_url")
     return _deploy(body, status=state.text("state"), at=state.time("created_at"), link=link)
 
 
@@ -34,7 +36,7 @@ def _deploy(body: Node, *, status: str | None, at: str | None, link: str | None)
     environment = deployment.text("environment")
     return Item(
         status=status or "unknown",
-        title=deployment.first("description", "task"),
+        title=deployment.text("description", "task"),
         service=_repository(body),
         entity=environment,
         environment=environment,
@@ -43,7 +45,7 @@ def _deploy(body: Node, *, status: str | None, at: str | None, link: str | None)
         dedup_from="deployment.id",
         link=link,
         extras=stated(
-            sha=deployment.text("sha"), ref=deployment.text("ref"), actor=deployment.text("creator", "login")
+            sha=deployment.text("sha"), ref=deployment.text("ref"), actor=deployment.at("creator").text("login")
         ),
     )
 
@@ -51,7 +53,7 @@ def _deploy(body: Node, *, status: str | None, at: str | None, link: str | None)
 def _workflow_run(body: Node) -> Item:
     run = body.at("workflow_run")
     return Item(
-        status=run.first("conclusion", "status") or "unknown",
+        status=run.text("conclusion", "status") or "unknown",
         title=run.text("name"),
         service=_repository(body),
         started_at=run.time("run_started_at"),
@@ -66,7 +68,7 @@ def _workflow_run(body: Node) -> Item:
 def _timed(body: Node, name: str, title: str | None) -> Item:
     job = body.at(name)
     return Item(
-        status=job.first("conclusion", "status") or "unknown",
+        status=job.text("conclusion", "status") or "unknown",
         title=title,
         service=_repository(body),
         started_at=job.time("started_at"),
@@ -79,18 +81,18 @@ def _timed(body: Node, name: str, title: str | None) -> Item:
 
 
 def _workflow_job(body: Node) -> Item:
-    return _timed(body, "workflow_job", body.text("workflow_job", "name"))
+    return _timed(body, "workflow_job", body.at("workflow_job").text("name"))
 
 
 def _check_run(body: Node) -> Item:
-    return _timed(body, "check_run", body.text("check_run", "name"))
+    return _timed(body, "check_run", body.at("check_run").text("name"))
 
 
 def _check_suite(body: Node) -> Item:
     suite = body.at("check_suite")
     return Item(
-        status=suite.first("conclusion", "status") or "unknown",
-        title=suite.text("app", "name"),
+        status=suite.text("conclusion", "status") or "unknown",
+        title=suite.at("app").text("name"),
         service=_repository(body),
         event_at=suite.time("updated_at"),
         dedup_key=suite.need("id"),
@@ -121,10 +123,9 @@ def _push(body: Node) -> Item:
         title=head.line("message"),
         service=_repository(body),
         event_at=head.time("timestamp"),
-        # A deletion's "after" is 40 zeros, and one commit may be pushed to several refs.
-        dedup_key=f"{_repository(body) or ''}:{ref}:{after}",
+        dedup_key=push_identity(_repository(body), ref, after),
         dedup_from="repository+ref+after",
-        extras=stated(sha=after, ref=ref, actor=body.text("pusher", "name"), commits=len(body.list("commits"))),
+        extras=stated(sha=after, ref=ref, actor=body.at("pusher").text("name"), commits=len(body.list("commits"))),
     )
 
 
@@ -132,13 +133,13 @@ def _release(body: Node) -> Item:
     release = body.at("release")
     return Item(
         status=body.text("action") or "unknown",
-        title=release.first("name", "tag_name"),
+        title=release.text("name", "tag_name"),
         service=_repository(body),
         event_at=release.time("published_at") or release.time("created_at"),
         dedup_key=release.need("id"),
         dedup_from="release.id",
         link=release.text("html_url"),
-        extras=stated(ref=release.text("tag_name"), actor=release.text("author", "login")),
+        extras=stated(ref=release.text("tag_name"), actor=release.at("author").text("login")),
     )
 
 
@@ -152,18 +153,20 @@ def _pull_request(body: Node) -> Item:
         dedup_key=pull.need("id"),
         dedup_from="pull_request.id",
         link=pull.text("html_url"),
-        extras=stated(sha=pull.text("head", "sha"), ref=pull.text("head", "ref"), action=body.text("action")),
+        extras=stated(
+            sha=pull.at("head").text("sha"), ref=pull.at("head").text("ref"), action=body.text("action")
+        ),
     )
 
 
 def _finding(body: Node) -> Item:
     alert = body.at("alert")
     advisory, rule = alert.at("security_advisory"), alert.at("rule")
-    status = _FINDING.get(alert.word("state"), "unknown")
+    status = look(alert.text("state"), _FINDING)
     return Item(
         status=status,
         title=advisory.text("summary") or rule.text("description") or alert.text("secret_type_display_name"),
-        severity_raw=advisory.text("severity") or rule.first("security_severity_level", "severity"),
+        severity_raw=advisory.text("severity") or rule.text("security_severity_level", "severity"),
         service=_repository(body),
         started_at=alert.time("created_at"),
         ended_at=(alert.time("fixed_at") or alert.time("resolved_at")) if status == "resolved" else None,
@@ -176,7 +179,7 @@ def _finding(body: Node) -> Item:
     )
 
 
-_KINDS: Mapping[str, tuple[Category, Callable[[Node], Item]]] = MappingProxyType(
+_KINDS: Kinds = MappingProxyType(
     {
         "deployment_status": (Category.DEPLOY, _deployment_status),
         "deployment": (Category.DEPLOY, _deployment),
@@ -196,7 +199,7 @@ _KINDS: Mapping[str, tuple[Category, Callable[[Node], Item]]] = MappingProxyType
 
 
 def _repository(body: Node) -> str | None:
-    return body.text("repository", "full_name")
+    return body.at("repository").text("full_name")
 
 
 def _kind(body: Mapping[str, object]) -> str | None:
@@ -219,24 +222,20 @@ def _kind(body: Mapping[str, object]) -> str | None:
     return "pull_request" if isinstance(body.get("pull_request"), Mapping) else None
 
 
-def read(headers: Mapping[str, str], body: bytes) -> Reading:
+def _read(headers: Mapping[str, str], whole: Node) -> Reading:
     """What GitHub says: a deploy, a run, a push, a finding."""
-    whole = read_object(body, "GitHub")
     event = headers.get("x-github-event") or _kind(whole.value)
     delivery = headers.get("x-github-delivery")
     if event == "ping":
         return Reading(category=Category.HANDSHAKE, about={"event": event}, delivery_key=delivery)
-    if event is None or event not in _KINDS:
-        return unused("GitHub", event, event=event)
-    category, reader = _KINDS[event]
-    return Reading(category=category, items=(reader(whole),), about={"event": event}, delivery_key=delivery)
+    return told("GitHub", _KINDS, event, whole, delivery)
 
 
-def recognise(headers: Mapping[str, str], body: bytes) -> int:
+def _recognise(headers: Mapping[str, str], body: bytes) -> int:
     """By its header; without it by a repository and a sender beside a known kind."""
     if "x-github-event" in headers:
         return 3
-    whole = peek(body)
+    whole = peek(headers, body, exact=True)
     named = isinstance(fields.get(whole, "repository", "full_name"), str) and isinstance(
         fields.get(whole, "sender", "login"), str
     )
@@ -246,8 +245,8 @@ def recognise(headers: Mapping[str, str], body: bytes) -> int:
 SYSTEM = System(
     name="github",
     title="GitHub",
-    read=read,
-    recognise=recognise,
+    read=reader("a GitHub", _read, exact=True),
+    recognise=_recognise,
     severities={
         "critical": "critical",
         "high": "critical",

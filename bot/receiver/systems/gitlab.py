@@ -3,11 +3,13 @@
 https://docs.gitlab.com/user/project/integrations/webhook_events/
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 
-from bot.receiver.systems.node import Node, peek, read_object, stated, unused
-from bot.receiver.systems.reading import Category, Item, Reading, System
+from bot.receiver.systems.delivery import peek, reader
+from bot.receiver.systems.forge import Kinds, push_identity, told
+from bot.receiver.systems.node import Node
+from bot.receiver.systems.reading import Category, Item, Reading, System, look, stated
 
 _HEADERS = {
     "deployment hook": "deployment",
@@ -41,7 +43,7 @@ def _deployment(body: Node) -> Item:
         dedup_key=body.need("deployable_id" if renamed else "deployment_id"),
         dedup_from="deployable_id" if renamed else "deployment_id",
         link=body.text("deployable_url"),
-        extras=stated(sha=body.text("short_sha"), ref=body.text("ref"), actor=body.text("user", "username")),
+        extras=stated(sha=body.text("short_sha"), ref=body.text("ref"), actor=body.at("user").text("username")),
     )
 
 
@@ -82,8 +84,7 @@ def _push(body: Node) -> Item:
         title=head.line("title") or head.line("message"),
         service=_project(body),
         event_at=head.time("timestamp"),
-        # A deletion's "after" is 40 zeros, and one commit may be pushed to several refs.
-        dedup_key=f"{_project(body) or ''}:{ref}:{after}",
+        dedup_key=push_identity(_project(body), ref, after),
         dedup_from="project+ref+after",
         extras=stated(sha=after, ref=ref, actor=body.text("user_name")),
     )
@@ -106,13 +107,13 @@ def _merge_request(body: Node) -> Item:
 def _release(body: Node) -> Item:
     return Item(
         status=body.text("action") or "unknown",
-        title=body.first("name", "tag"),
+        title=body.text("name", "tag"),
         service=_project(body),
         event_at=body.time("released_at") or body.time("created_at"),
         dedup_key=body.need("id"),
         dedup_from="id",
         link=body.text("url"),
-        extras=stated(ref=body.text("tag"), sha=body.text("commit", "id")),
+        extras=stated(ref=body.text("tag"), sha=body.at("commit").text("id")),
     )
 
 
@@ -126,14 +127,17 @@ def _feature_flag(body: Node) -> Item:
         dedup_from="object_attributes.id",
         summary=flag.text("description"),
         extras=stated(
-            flag=flag.text("name"), active=flag.true("active"), actor=body.text("user", "username"), kind_="flag"
+            flag=flag.text("name"),
+            active=flag.true("active"),
+            actor=body.at("user").text("username"),
+            kind_="flag",
         ),
     )
 
 
 def _incident(body: Node) -> Item:
     issue = body.at("object_attributes")
-    status = _INCIDENT.get(issue.word("state"), "unknown")
+    status = look(issue.text("state"), _INCIDENT)
     return Item(
         status=status,
         title=issue.text("title"),
@@ -149,7 +153,7 @@ def _incident(body: Node) -> Item:
     )
 
 
-_KINDS: Mapping[str, tuple[Category, Callable[[Node], Item]]] = MappingProxyType(
+_KINDS: Kinds = MappingProxyType(
     {
         "deployment": (Category.DEPLOY, _deployment),
         "release": (Category.DEPLOY, _release),
@@ -165,33 +169,29 @@ _KINDS: Mapping[str, tuple[Category, Callable[[Node], Item]]] = MappingProxyType
 
 
 def _project(body: Node) -> str | None:
-    return body.text("project", "path_with_namespace") or body.text("project_name")
+    return body.at("project").text("path_with_namespace") or body.text("project_name")
 
 
 def _kind(headers: Mapping[str, str], body: Node) -> str | None:
     kind = _HEADERS.get(headers.get("x-gitlab-event", "").strip().lower())
-    kind = kind or body.first("object_kind", "event_name")
-    if kind in {"issue", "work_item"} and body.word("object_attributes", "type") == "incident":
+    kind = kind or body.text("object_kind", "event_name")
+    if kind in {"issue", "work_item"} and body.at("object_attributes").word("type") == "incident":
         return "incident"
     return kind
 
 
-def read(headers: Mapping[str, str], body: bytes) -> Reading:
+def _read(headers: Mapping[str, str], whole: Node) -> Reading:
     """What GitLab says: a deployment, a job, a push, an incident."""
-    whole = read_object(body, "GitLab")
     event = _kind(headers, whole)
-    if event is None or event not in _KINDS:
-        return unused("GitLab", event, event=event)
-    category, reader = _KINDS[event]
     delivery = headers.get("webhook-id") or headers.get("idempotency-key") or headers.get("x-gitlab-webhook-uuid")
-    return Reading(category=category, items=(reader(whole),), about={"event": event}, delivery_key=delivery)
+    return told("GitLab", _KINDS, event, whole, delivery)
 
 
-def recognise(headers: Mapping[str, str], body: bytes) -> int:
+def _recognise(headers: Mapping[str, str], body: bytes) -> int:
     """By its header, or by ``object_kind`` beside a project."""
     if "x-gitlab-event" in headers:
         return 3
-    whole = peek(body)
+    whole = peek(headers, body, exact=True)
     kind = whole.get("object_kind")
     placed = "project" in whole or "project_id" in whole
     return 2 if isinstance(kind, str) and (kind in _KINDS or kind in {"issue", "work_item"}) and placed else 0
@@ -200,7 +200,7 @@ def recognise(headers: Mapping[str, str], body: bytes) -> int:
 SYSTEM = System(
     name="gitlab",
     title="GitLab",
-    read=read,
-    recognise=recognise,
+    read=reader("a GitLab", _read, exact=True),
+    recognise=_recognise,
     severities={"critical": "critical", "high": "critical", "medium": "warning", "low": "info"},
 )

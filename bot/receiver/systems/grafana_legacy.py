@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 
-from bot.receiver.systems.delivered import LEVELS, Said, alert, has, look, peek, reader, stated
-from bot.receiver.systems.reading import Item, Reading, System
+from bot.receiver.systems.delivery import alert, has, peek, reader
+from bot.receiver.systems.node import Node
+from bot.receiver.systems.reading import LEVELS, Item, Reading, System, look, stated
 
 STATUSES: Mapping[str, str] = {
     "alerting": "firing",
@@ -14,10 +15,10 @@ STATUSES: Mapping[str, str] = {
 }
 
 
-def _read(headers: Mapping[str, str], said: Said) -> Reading:
+def _read(headers: Mapping[str, str], said: Node) -> Reading:
     rule = said.text("ruleId")
     tags = said.labels("tags")
-    values = [[m.text("metric"), _number(m)] for m in said.children("evalMatches")]
+    values = [[m.text("metric"), _number(m)] for m in said.nodes("evalMatches")]
     item = Item(
         status=look(said.text("state"), STATUSES),
         title=said.text("ruleName", "title"),
@@ -32,7 +33,7 @@ def _read(headers: Mapping[str, str], said: Said) -> Reading:
     return alert(said, item)
 
 
-def _number(match: Said) -> float | None:
+def _number(match: Node) -> float | None:
     value = match.get("value")
     if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
         raise match.bad("value", "a number is needed")

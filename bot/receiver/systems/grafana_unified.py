@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 
 from bot.receiver.systems import grouped
-from bot.receiver.systems.delivered import LEVELS, Said, has, peek, reader
-from bot.receiver.systems.reading import Reading, System
+from bot.receiver.systems.delivery import has, peek, reader
+from bot.receiver.systems.node import Node
+from bot.receiver.systems.reading import LEVELS, Reading, System
 
 OWN_KEYS = frozenset({"silenceURL", "dashboardURL", "panelURL", "values", "valueString", "ruleUID", "imageURL"})
 
@@ -18,7 +19,7 @@ def is_grafana(data: Mapping[str, object]) -> bool:
     return not OWN_KEYS.isdisjoint(first) or has(data, "orgId") or has(data, "numFiring")
 
 
-def _read(headers: Mapping[str, str], said: Said) -> Reading:
+def _read(headers: Mapping[str, str], said: Node) -> Reading:
     return grouped.read(said, links=("generatorURL", "panelURL", "dashboardURL"))
 
 

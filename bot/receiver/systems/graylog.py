@@ -5,14 +5,15 @@ An event's priority rises with its weight: 1 low, 2 normal, 3 high, 4 critical.
 
 from collections.abc import Mapping
 
-from bot.receiver.systems.delivered import LEVELS, Said, alert, has, peek, reader, stated
-from bot.receiver.systems.reading import Item, Reading, System
+from bot.receiver.systems.delivery import alert, has, peek, reader
+from bot.receiver.systems.node import Node
+from bot.receiver.systems.reading import LEVELS, Item, Reading, System, stated
 
 
-def _read(headers: Mapping[str, str], said: Said) -> Reading:
+def _read(headers: Mapping[str, str], said: Node) -> Reading:
     if said.has("check_result"):
         return _callback(said)
-    event = said.child("event")
+    event = said.at("event")
     definition = said.text("event_definition_id") or event.text("event_definition_id")
     key = event.text("key") or "|".join(event.words("key_tuple")) or None
     run = event.text("id")
@@ -31,13 +32,13 @@ def _read(headers: Mapping[str, str], said: Said) -> Reading:
     return alert(said, item, delivery_key=run)
 
 
-def _callback(said: Said) -> Reading:
-    result = said.child("check_result")
-    condition = result.child("triggered_condition")
-    key = condition.text("id") or said.child("stream").text("id")
+def _callback(said: Node) -> Reading:
+    result = said.at("check_result")
+    condition = result.at("triggered_condition")
+    key = condition.text("id") or said.at("stream").text("id")
     item = Item(
         status="info" if result.get("triggered") is False else "firing",
-        title=condition.text("title") or said.child("stream").text("title"),
+        title=condition.text("title") or said.at("stream").text("title"),
         summary=result.text("result_description"),
         event_at=result.time("triggered_at"),
         dedup_key=key,

@@ -3,15 +3,14 @@
 from collections.abc import Mapping
 
 from bot.receiver.parsers.alertmanager import fingerprint
-from bot.receiver.systems import fields
-from bot.receiver.systems.delivered import Said, look, stated
-from bot.receiver.systems.reading import Category, Item, Reading
+from bot.receiver.systems.node import Node
+from bot.receiver.systems.reading import Category, Item, Reading, look, stated
 
 STATUSES: Mapping[str, str] = {"firing": "firing", "resolved": "resolved"}
 ENTITY_LABELS = ("instance", "host", "hostname", "node", "pod")
 
 
-def read(said: Said, *, links: tuple[str, ...]) -> Reading:
+def read(said: Node, *, links: tuple[str, ...]) -> Reading:
     """Every alert of one group; *links* are the names of an alert's own page, the best first."""
     if not said.has("alerts"):
         raise said.bad("alerts", "missing")
@@ -20,13 +19,13 @@ def read(said: Said, *, links: tuple[str, ...]) -> Reading:
         "group_status": group,
         "group_key": _key(said),
         "group_labels": said.labels("groupLabels"),
-        "truncated": fields.whole(said.get("truncatedAlerts"), said.place("truncatedAlerts")),
+        "truncated": said.whole("truncatedAlerts"),
     }
-    items = tuple(_item(one, group, links) for one in said.children("alerts"))
+    items = tuple(_item(one, group, links) for one in said.nodes("alerts"))
     return Reading(category=Category.ALERT, items=items, about=about)
 
 
-def _item(one: Said, group: str | None, links: tuple[str, ...]) -> Item:
+def _item(one: Node, group: str | None, links: tuple[str, ...]) -> Item:
     labels, notes = one.labels("labels"), one.labels("annotations")
     # A member's own word counts; the group's stands in only where a member has none.
     status = look(one.text("status") or group, STATUSES)
@@ -50,7 +49,7 @@ def _item(one: Said, group: str | None, links: tuple[str, ...]) -> Item:
     )
 
 
-def _key(said: Said) -> object:
+def _key(said: Node) -> object:
     # Version 3 sent a number; a number of twenty digits stays one.
     key = said.get("groupKey")
     if key is not None and (isinstance(key, bool) or not isinstance(key, str | int)):

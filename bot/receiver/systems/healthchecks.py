@@ -6,8 +6,9 @@ Two forms are read: the published template, and a body that is ``$JSON``, the ch
 from collections.abc import Mapping
 
 from bot.receiver.systems import published
-from bot.receiver.systems.delivered import Said, alert, has, look, peek, reader, stated
-from bot.receiver.systems.reading import Item, Reading, System
+from bot.receiver.systems.delivery import alert, has, peek, reader
+from bot.receiver.systems.node import Node
+from bot.receiver.systems.reading import Item, Reading, System, look, stated
 
 TEMPLATE = """\
 {
@@ -34,7 +35,7 @@ STATUSES: Mapping[str, str] = {
 IDENTITY = ("uuid", "code", "unique_key")
 
 
-def _read(headers: Mapping[str, str], said: Said) -> Reading:
+def _read(headers: Mapping[str, str], said: Node) -> Reading:
     if published.is_ours(said):
         return published.read(said, "healthchecks", lambda w: look(w, STATUSES))
     key, ping = said.text(*IDENTITY), said.text("ping_url")

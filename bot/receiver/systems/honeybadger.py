@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 
-from bot.receiver.systems.delivered import Said, alert, has, look, peek, reader, stated
-from bot.receiver.systems.reading import Category, Item, Reading, System
+from bot.receiver.systems.delivery import alert, has, peek, reader
+from bot.receiver.systems.node import Node
+from bot.receiver.systems.reading import Category, Item, Reading, System, look, stated
 
 STATUSES: Mapping[str, str] = {
     **dict.fromkeys(("occurred", "unresolved", "rate_exceeded", "down", "check_in_missing"), "firing"),
@@ -13,13 +14,13 @@ STATUSES: Mapping[str, str] = {
 }
 
 
-def _read(headers: Mapping[str, str], said: Said) -> Reading:
-    event, project = said.text("event"), said.child("project")
+def _read(headers: Mapping[str, str], said: Node) -> Reading:
+    event, project = said.text("event"), said.at("project")
     if event == "deployed":
         return _deploy(said, project)
-    fault, notice = said.child("fault"), said.child("notice")
+    fault, notice = said.at("fault"), said.at("notice")
     owners = ("fault", "site", "check_in", "alarm")
-    key, kind = next(((k, n) for n in owners if (k := said.child(n).text("id"))), (None, None))
+    key, kind = next(((k, n) for n in owners if (k := said.at(n).text("id"))), (None, None))
     item = Item(
         status=look(event, STATUSES),
         title=fault.text("klass") or said.text("message"),
@@ -29,7 +30,7 @@ def _read(headers: Mapping[str, str], said: Said) -> Reading:
         dedup_from=f"{kind}.id" if kind else None,
         extras=stated(
             event=event,
-            url=fault.text("url") or said.child("site").text("url"),
+            url=fault.text("url") or said.at("site").text("url"),
             notice_at=notice.time("created_at"),
             labels=stated(environment=fault.text("environment") or _environment(notice)),
         ),
@@ -37,13 +38,13 @@ def _read(headers: Mapping[str, str], said: Said) -> Reading:
     return alert(said, item)
 
 
-def _environment(notice: Said) -> str | None:
+def _environment(notice: Node) -> str | None:
     value = notice.get("environment")
-    return notice.child("environment").text("environment_name") if isinstance(value, Mapping) else None
+    return notice.at("environment").text("environment_name") if isinstance(value, Mapping) else None
 
 
-def _deploy(said: Said, project: Said) -> Reading:
-    deploy = said.child("deploy")
+def _deploy(said: Node, project: Node) -> Reading:
+    deploy = said.at("deploy")
     key = deploy.text("id") or deploy.text("revision")
     item = Item(
         status="deployed",

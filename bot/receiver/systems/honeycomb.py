@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 
-from bot.receiver.systems.delivered import Said, alert, has, look, peek, reader, stated
-from bot.receiver.systems.reading import Item, Reading, System
+from bot.receiver.systems.delivery import alert, has, peek, reader
+from bot.receiver.systems.node import Node
+from bot.receiver.systems.reading import Item, Reading, System, look, stated
 
 STATUSES: Mapping[str, str] = {
     **dict.fromkeys(("triggered", "alert"), "firing"),
@@ -11,7 +12,7 @@ STATUSES: Mapping[str, str] = {
 }
 
 
-def _read(headers: Mapping[str, str], said: Said) -> Reading:
+def _read(headers: Mapping[str, str], said: Node) -> Reading:
     key = said.text("id", "ID")
     item = Item(
         status=look(said.text("status"), STATUSES),

@@ -6,8 +6,9 @@ script posts say ``status`` for ``severity``, ``name`` for ``alert`` and ``when`
 
 from collections.abc import Mapping
 
-from bot.receiver.systems.delivered import LEVELS, Said, alert, has, look, peek, reader, stated
-from bot.receiver.systems.reading import Item, Reading, System
+from bot.receiver.systems.delivery import alert, has, peek, reader
+from bot.receiver.systems.node import Node
+from bot.receiver.systems.reading import LEVELS, Item, Reading, System, look, stated
 
 STATUSES: Mapping[str, str] = {
     "clear": "resolved",
@@ -16,8 +17,8 @@ STATUSES: Mapping[str, str] = {
 }
 
 
-def _read(headers: Mapping[str, str], said: Said) -> Reading:
-    if isinstance(said.get("status"), Mapping):
+def _read(headers: Mapping[str, str], said: Node) -> Reading:
+    if said.holds("status"):
         return _reach(said)
     title, chart, space = said.text("alert", "alarm", "name"), said.text("chart"), said.text("space")
     node = said.text("host", "hostname", "node")
@@ -39,11 +40,9 @@ def _read(headers: Mapping[str, str], said: Said) -> Reading:
     return alert(said, item)
 
 
-def _reach(said: Said) -> Reading:
-    state = said.child("status")
-    reachable, word = state.get("reachable"), state.text("text")
-    if reachable is not None and not isinstance(reachable, bool):
-        raise said.bad("status.reachable", "true or false is needed")
+def _reach(said: Node) -> Reading:
+    state = said.at("status")
+    word, reachable = state.text("text"), state.true("reachable")
     # Two fields say it; where they disagree nobody knows, and nothing is over.
     known = reachable is not None and word in (None, "reachable" if reachable else "unreachable")
     node = said.text("host")

@@ -6,8 +6,9 @@ An issue is named ``issueId``, or ``id`` in the workflows' default body; the leg
 from collections.abc import Mapping
 
 from bot.receiver.systems import published
-from bot.receiver.systems.delivered import LEVELS, Said, alert, has, look, peek, reader, stated
-from bot.receiver.systems.reading import Item, Reading, System
+from bot.receiver.systems.delivery import alert, has, peek, reader
+from bot.receiver.systems.node import Node
+from bot.receiver.systems.reading import LEVELS, Item, Reading, System, look, stated
 
 TEMPLATE = """\
 {
@@ -40,13 +41,13 @@ IDENTITY = ("issueId", "incident_id", "id")
 STATE = ("current_state", "state", "issueState")
 
 
-def _read(headers: Mapping[str, str], said: Said) -> Reading:
+def _read(headers: Mapping[str, str], said: Node) -> Reading:
     if published.is_ours(said):
         return published.read(said, "newrelic", lambda w: look(w, STATUSES))
     status = look(said.text(*STATE), STATUSES)
     found = next((n for n in IDENTITY if said.text(n)), None)
     conditions, policies = said.words(*CONDITION), said.words("policy_name", "alertPolicyNames")
-    targets = [t.text("name") for t in said.children("targets")] if isinstance(said.get("targets"), list) else []
+    targets = [t.text("name") for t in said.nodes("targets")] if isinstance(said.get("targets"), list) else []
     entities = said.words("impactedEntities", "entitiesNames") or tuple(t for t in targets if t)
     item = Item(
         status=status,

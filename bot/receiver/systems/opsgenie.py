@@ -6,8 +6,9 @@ https://support.atlassian.com/opsgenie/docs/opsgenie-edge-connector-alert-action
 from collections.abc import Mapping
 
 from bot.receiver.systems import fields
-from bot.receiver.systems.node import peek, read_object, stated
-from bot.receiver.systems.reading import Category, Item, Reading, System
+from bot.receiver.systems.delivery import peek, reader
+from bot.receiver.systems.node import Node
+from bot.receiver.systems.reading import Category, Item, Reading, System, stated
 
 _ACTIONS = {
     "create": "firing",
@@ -23,9 +24,8 @@ _ACTIONS = {
 """Anything else (notes, tags, owners, a deletion, an operator's own action) says nothing of the state: info."""
 
 
-def read(headers: Mapping[str, str], body: bytes) -> Reading:
+def _read(headers: Mapping[str, str], whole: Node) -> Reading:
     """One alert; the action says where it stands."""
-    whole = read_object(body, "Opsgenie")
     action, alert = whole.need("action"), whole.at("alert")
     alias, alert_id = alert.text("alias"), alert.text("alertId")
     item = Item(
@@ -43,9 +43,9 @@ def read(headers: Mapping[str, str], body: bytes) -> Reading:
     return Reading(category=Category.ALERT, items=(item,), about={"action": action})
 
 
-def recognise(headers: Mapping[str, str], body: bytes) -> int:
+def _recognise(headers: Mapping[str, str], body: bytes) -> int:
     """By an action on an alert with an id, by a named integration."""
-    whole = peek(body)
+    whole = peek(headers, body, exact=True)
     ours = isinstance(whole.get("action"), str) and isinstance(fields.get(whole, "alert", "alertId"), str)
     return 2 if ours and "integrationId" in whole else int(ours)
 
@@ -53,7 +53,7 @@ def recognise(headers: Mapping[str, str], body: bytes) -> int:
 SYSTEM = System(
     name="opsgenie",
     title="Opsgenie",
-    read=read,
-    recognise=recognise,
+    read=reader("an Opsgenie", _read, exact=True),
+    recognise=_recognise,
     severities={"p1": "critical", "p2": "critical", "p3": "warning", "p4": "info", "p5": "info"},
 )

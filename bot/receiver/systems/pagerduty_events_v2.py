@@ -5,9 +5,10 @@ https://developer.pagerduty.com/docs/events-api-v2-overview
 
 from collections.abc import Mapping
 
-from bot.receiver.systems.node import Node, peek, read_object, stated
+from bot.receiver.systems.delivery import peek, reader
+from bot.receiver.systems.node import Node
 from bot.receiver.systems.placeholders import unrendered
-from bot.receiver.systems.reading import Category, Item, Reading, System
+from bot.receiver.systems.reading import Category, Item, Reading, System, stated
 
 _ACTIONS = {"trigger": "firing", "acknowledge": "acknowledged", "resolve": "resolved"}
 
@@ -24,9 +25,8 @@ def _link(event: Node) -> str | None:
     )
 
 
-def read(headers: Mapping[str, str], body: bytes) -> Reading:
+def _read(headers: Mapping[str, str], event: Node) -> Reading:
     """One event. Without ``event_action`` it is a change; without ``dedup_key`` it is always new."""
-    event = read_object(body, "PagerDuty Events v2")
     payload = event.at("payload")
     for core in (payload.text("summary"), event.text("event_action"), event.text("dedup_key")):
         placeholder = unrendered(core) if core else None
@@ -68,9 +68,9 @@ def _change(event: Node, payload: Node) -> Item:
     )
 
 
-def recognise(headers: Mapping[str, str], body: bytes) -> int:
+def _recognise(headers: Mapping[str, str], body: bytes) -> int:
     """By a routing key beside an action, or beside a payload with a summary."""
-    whole = peek(body)
+    whole = peek(headers, body, exact=True)
     if "routing_key" not in whole:
         return 0
     payload = whole.get("payload")
@@ -80,7 +80,7 @@ def recognise(headers: Mapping[str, str], body: bytes) -> int:
 SYSTEM = System(
     name="pagerduty_events_v2",
     title="PagerDuty Events API v2",
-    read=read,
-    recognise=recognise,
+    read=reader("a PagerDuty Events v2", _read, exact=True),
+    recognise=_recognise,
     severities={"critical": "critical", "error": "critical", "warning": "warning", "info": "info"},
 )

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 
 from agents.incident.errors import BadInput
 from bot.receiver.systems import fields
-from bot.receiver.systems.node import Node, peek, read_object, stated
-from bot.receiver.systems.reading import Category, Item, Reading, System
+from bot.receiver.systems.delivery import peek, reader
+from bot.receiver.systems.node import Node
+from bot.receiver.systems.reading import Category, Item, Reading, System, look, stated
 
 _EVENTS = {
     "incident.trigger": "firing",
@@ -19,12 +20,12 @@ _STATES = {"triggered": "firing", "acknowledged": "acknowledged", "resolved": "r
 def _item(message: Node) -> Item:
     incident, event = message.at("incident"), message.text("event")
     # Escalations, assignments and notes change no state: the incident's own is told.
-    status = _EVENTS.get(event or "") or _STATES.get(incident.word("status"), "unknown")
+    status = _EVENTS.get(event or "") or look(incident.text("status"), _STATES)
     return Item(
         status=status,
-        title=incident.first("title", "description"),
-        severity_raw=incident.text("priority", "summary") if incident.has("priority") else None,
-        service=incident.at("service").first("name", "summary"),
+        title=incident.text("title", "description"),
+        severity_raw=incident.at("priority").text("summary") if incident.holds("priority") else None,
+        service=incident.at("service").text("name", "summary"),
         started_at=incident.time("created_at"),
         event_at=message.time("created_on"),
         dedup_key=incident.need("id"),
@@ -39,9 +40,8 @@ def _item(message: Node) -> Item:
     )
 
 
-def read(headers: Mapping[str, str], body: bytes) -> Reading:
+def _read(headers: Mapping[str, str], whole: Node) -> Reading:
     """What every message says about its incident."""
-    whole = read_object(body, "PagerDuty webhook v2")
     items = tuple(_item(message) for message in whole.nodes("messages"))
     if not items:
         raise BadInput(f"{whole.where}: messages: missing or empty")
@@ -53,9 +53,9 @@ def read(headers: Mapping[str, str], body: bytes) -> Reading:
     )
 
 
-def recognise(headers: Mapping[str, str], body: bytes) -> int:
+def _recognise(headers: Mapping[str, str], body: bytes) -> int:
     """By messages whose event is an incident's."""
-    first = fields.get(peek(body), "messages", 0)
+    first = fields.get(peek(headers, body, exact=True), "messages", 0)
     event = fields.get(first, "event")
     return 2 if isinstance(event, str) and event.startswith("incident.") and fields.get(first, "incident") else 0
 
@@ -63,7 +63,7 @@ def recognise(headers: Mapping[str, str], body: bytes) -> int:
 SYSTEM = System(
     name="pagerduty_webhook_v2",
     title="PagerDuty webhooks v2",
-    read=read,
-    recognise=recognise,
+    read=reader("a PagerDuty webhook v2", _read, exact=True),
+    recognise=_recognise,
     severities={"p1": "critical", "p2": "critical", "p3": "warning", "p4": "info", "p5": "info"},
 )

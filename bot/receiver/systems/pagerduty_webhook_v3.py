@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 
 from bot.receiver.systems import fields
-from bot.receiver.systems.node import Node, peek, read_object, stated, unused
-from bot.receiver.systems.reading import Category, Item, Reading, System
+from bot.receiver.systems.delivery import peek, reader
+from bot.receiver.systems.node import Node
+from bot.receiver.systems.reading import Category, Item, Reading, System, look, stated, unused
 
 _EVENTS = {
     "incident.triggered": "firing",
@@ -19,12 +20,12 @@ _STATES = {"triggered": "firing", "acknowledged": "acknowledged", "resolved": "r
 def _incident(event: Node, kind: str) -> Item:
     data = event.at("data")
     occurred, status = event.time("occurred_at"), _EVENTS.get(kind)
-    status = status or _STATES.get(data.word("status"), "unknown")
+    status = status or look(data.text("status"), _STATES)
     return Item(
         status=status,
         title=data.text("title"),
-        severity_raw=data.text("priority", "summary") if data.has("priority") else None,
-        service=data.text("service", "summary"),
+        severity_raw=data.at("priority").text("summary") if data.holds("priority") else None,
+        service=data.at("service").text("summary"),
         started_at=data.time("created_at"),
         ended_at=occurred if status == "resolved" else None,
         event_at=occurred,
@@ -33,7 +34,7 @@ def _incident(event: Node, kind: str) -> Item:
         link=data.text("html_url"),
         extras=stated(
             urgency=data.text("urgency"),
-            actor=event.text("agent", "summary"),
+            actor=event.at("agent").text("summary"),
             incident_key=data.text("incident_key"),  # the alert's key, never the incident's identity
         ),
     )
@@ -44,18 +45,18 @@ def _beside(event: Node) -> Item:
     incident = event.at("data", "incident")
     return Item(
         status="info",
-        title=incident.first("title", "summary"),
+        title=incident.text("title", "summary"),
         event_at=event.time("occurred_at"),
         dedup_key=incident.need("id"),
         dedup_from="event.data.incident.id",
         link=incident.text("html_url"),
-        extras=stated(actor=event.text("agent", "summary")),
+        extras=stated(actor=event.at("agent").text("summary")),
     )
 
 
 def _service(event: Node, kind: str) -> Item:
     data = event.at("data")
-    name = data.first("name", "summary")
+    name = data.text("name", "summary")
     return Item(
         status=kind.rpartition(".")[2],
         title=name,
@@ -64,13 +65,13 @@ def _service(event: Node, kind: str) -> Item:
         dedup_key=data.need("id"),
         dedup_from="event.data.id",
         link=data.text("html_url"),
-        extras=stated(actor=event.text("agent", "summary")),
+        extras=stated(actor=event.at("agent").text("summary")),
     )
 
 
-def read(headers: Mapping[str, str], body: bytes) -> Reading:
+def _read(headers: Mapping[str, str], whole: Node) -> Reading:
     """What happened to one incident or service."""
-    event = read_object(body, "PagerDuty webhook v3").at("event")
+    event = whole.at("event")
     kind = event.need("event_type")
     about = stated(event_type=kind, delivery_id=event.text("id"))
     delivery = headers.get("x-webhook-id") or event.text("id")
@@ -81,16 +82,16 @@ def read(headers: Mapping[str, str], body: bytes) -> Reading:
         category, item = Category.SERVICE_CHANGE, _service(event, kind)
     elif not kind.startswith("incident."):
         return unused("PagerDuty", kind, **about)
-    elif event.at("data").has("incident"):
+    elif event.at("data").holds("incident"):
         item = _beside(event)
     else:
         item = _incident(event, kind)
     return Reading(category=category, items=(item,), about=about, delivery_key=delivery)
 
 
-def recognise(headers: Mapping[str, str], body: bytes) -> int:
+def _recognise(headers: Mapping[str, str], body: bytes) -> int:
     """By its signature's header, or by the event's type and resource."""
-    event = peek(body).get("event")
+    event = peek(headers, body, exact=True).get("event")
     shaped = isinstance(event, Mapping) and isinstance(fields.get(event, "event_type"), str)
     if "x-pagerduty-signature" in headers and shaped:
         return 3
@@ -100,7 +101,7 @@ def recognise(headers: Mapping[str, str], body: bytes) -> int:
 SYSTEM = System(
     name="pagerduty_webhook_v3",
     title="PagerDuty webhooks v3",
-    read=read,
-    recognise=recognise,
+    read=reader("a PagerDuty webhook v3", _read, exact=True),
+    recognise=_recognise,
     severities={"p1": "critical", "p2": "critical", "p3": "warning", "p4": "info", "p5": "info"},
 )

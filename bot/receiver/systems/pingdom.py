@@ -5,8 +5,9 @@ Uptime checks go UP and DOWN; transaction checks SUCCESS and FAILING.
 
 from collections.abc import Mapping
 
-from bot.receiver.systems.delivered import LEVELS, Said, alert, has, look, peek, reader, stated
-from bot.receiver.systems.reading import Item, Reading, System
+from bot.receiver.systems.delivery import alert, has, peek, reader
+from bot.receiver.systems.node import Node
+from bot.receiver.systems.reading import LEVELS, Item, Reading, System, look, stated
 
 STATUSES: Mapping[str, str] = {
     **dict.fromkeys(("down", "failing"), "firing"),
@@ -16,14 +17,14 @@ STATUSES: Mapping[str, str] = {
 }
 
 
-def _read(headers: Mapping[str, str], said: Said) -> Reading:
-    check, params = said.text("check_id"), said.child("check_params")
+def _read(headers: Mapping[str, str], said: Node) -> Reading:
+    check, params = said.text("check_id"), said.at("check_params")
     status = look(said.text("current_state"), STATUSES)
     changed = said.time("state_changed_timestamp")
     if changed is None and (written := said.text("state_changed_utc_time")):
         # The name says the zone that the value leaves out.
         zoned = written if written.endswith("Z") or "+" in written else f"{written}Z"
-        changed = Said(what=said.what, data={"at": zoned}).time("at")
+        changed = Node({"at": zoned}, said.where).time("at")
     item = Item(
         status=status,
         title=said.text("check_name"),

@@ -5,8 +5,9 @@ A body carries ``"firstresponder": 1`` and the tool it is ``from``; any other fi
 
 from collections.abc import Callable, Mapping
 
-from bot.receiver.systems.delivered import Said, alert, stated
-from bot.receiver.systems.reading import Item, Reading
+from bot.receiver.systems.delivery import alert
+from bot.receiver.systems.node import Node
+from bot.receiver.systems.reading import Item, Reading, stated
 
 MARKER = "firstresponder"
 VERSION = "1"
@@ -14,7 +15,7 @@ CORE = ("title", "identity", "rule", "alert", "status")
 EXTRAS = ("policy", "condition", "impact", "alert_type", "tags")
 
 
-def is_ours(said: Said) -> bool:
+def is_ours(said: Node) -> bool:
     """Whether a published template made this body."""
     return said.get(MARKER) is not None
 
@@ -25,7 +26,7 @@ def marked(data: Mapping[str, object], system: str) -> bool:
 
 
 def read(
-    said: Said,
+    said: Node,
     system: str,
     status: Callable[[str | None], str],
     *,

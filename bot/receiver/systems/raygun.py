@@ -5,14 +5,15 @@ What joins deliveries about one error is its page, ``error.url``.
 
 from collections.abc import Mapping
 
-from bot.receiver.systems.delivered import Said, alert, has, peek, reader, stated
-from bot.receiver.systems.reading import Item, Reading, System
+from bot.receiver.systems.delivery import alert, has, peek, reader
+from bot.receiver.systems.node import Node
+from bot.receiver.systems.reading import Item, Reading, System, stated
 
 SET_TO: Mapping[str, str] = {"resolved": "resolved", "active": "firing"}
 """What a person set an error's status to; to ignore an error is a note on it."""
 
 
-def _status(event: str | None, kind: str | None, error: Said) -> str:
+def _status(event: str | None, kind: str | None, error: Node) -> str:
     if event == "error_notification":
         return "firing"
     if kind == "StatusChanged":
@@ -20,13 +21,13 @@ def _status(event: str | None, kind: str | None, error: Said) -> str:
     return "info" if event == "error_activity" else "unknown"
 
 
-def _read(headers: Mapping[str, str], said: Said) -> Reading:
-    kind, error = said.text("eventType"), said.child("error")
+def _read(headers: Mapping[str, str], said: Node) -> Reading:
+    kind, error = said.text("eventType"), said.at("error")
     page = error.text("url")
     item = Item(
         status=_status(said.text("event"), kind, error),
         title=error.text("message"),
-        service=said.child("application").text("name"),
+        service=said.at("application").text("name"),
         summary=error.text("description"),
         started_at=error.time("firstOccurredOn"),
         event_at=error.time("lastOccurredOn"),

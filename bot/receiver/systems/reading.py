@@ -4,6 +4,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+LEVELS: Mapping[str, str] = {
+    **dict.fromkeys(("critical", "page", "fatal", "emergency", "disaster", "sev1", "p1", "high"), "critical"),
+    **dict.fromkeys(("warning", "warn", "medium", "average", "error", "sev2", "p2"), "warning"),
+    **dict.fromkeys(("info", "information", "informational", "none", "low", "p5"), "info"),
+}
+"""What most senders' words stand for; a system adds its own."""
+
 
 class Category(StrEnum):
     """What kind of thing was delivered."""
@@ -74,3 +81,23 @@ class System:
     recognise: Callable[[Mapping[str, str], bytes], int]
     severities: Mapping[str, str] = field(default_factory=dict)
     """From the sender's word (lower case) to critical, warning, info; an unknown word stays unset."""
+
+
+def stated(**extras: object) -> dict[str, object]:
+    """*extras* without what is missing."""
+    return {k: v for k, v in extras.items() if v is not None and v not in ("", [], {}, ())}
+
+
+def look(word: str | None, table: Mapping[str, str]) -> str:
+    """The status that a sender's *word* stands for; "unknown" for any other."""
+    return table.get((word or "").strip().lower(), "unknown")
+
+
+def unused(what: str, kind: str | None, **about: object) -> Reading:
+    """A kind that is understood to be nothing for us, or not understood."""
+    said = (
+        f"{what} kind {kind[:100]!r} is not read"
+        if kind
+        else f"this {what} notification names no kind that is read"
+    )
+    return Reading(category=Category.OTHER, about=stated(**about), error=said)

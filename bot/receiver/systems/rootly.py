@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 
 from bot.receiver.systems import fields
-from bot.receiver.systems.node import Node, peek, read_object, stated, unused
-from bot.receiver.systems.reading import Category, Item, Reading, System
+from bot.receiver.systems.delivery import peek, reader
+from bot.receiver.systems.node import Node
+from bot.receiver.systems.reading import Category, Item, Reading, System, stated, unused
 
 _STATES = {
     "created": "firing",
@@ -29,24 +30,23 @@ _STATES = {
 
 def _severity(data: Node) -> str | None:
     """Rootly's severity is text, an object, or JSON:API's object in an object."""
-    if not data.has("severity"):
+    if not data.holds("severity"):
         return data.text("severity")
     severity = data.at("severity")
-    if severity.has("data"):
+    if severity.holds("data"):
         severity = severity.at("data", "attributes")
-    return severity.first("name", "slug", "severity")
+    return severity.text("name", "slug", "severity")
 
 
 def _service(data: Node) -> str | None:
-    services = data.value.get("services")
+    services = data.get("services")
     if not isinstance(services, list) or len(services) != 1:
         return None
     return fields.text(fields.get(services[0], "name"), f"{data.where}.services[0].name")
 
 
-def read(headers: Mapping[str, str], body: bytes) -> Reading:
+def _read(headers: Mapping[str, str], whole: Node) -> Reading:
     """What happened to one incident or alert."""
-    whole = read_object(body, "Rootly")
     event, data = whole.at("event"), whole.at("data")
     kind, delivery = event.need("type"), event.text("id")
     about = stated(event_type=kind, delivery_id=delivery)
@@ -57,7 +57,7 @@ def read(headers: Mapping[str, str], body: bytes) -> Reading:
     status = _STATES.get(verb) or _STATES.get(data.word("status"), "info" if verb != "updated" else "unknown")
     item = Item(
         status=status,
-        title=data.first("title", "summary"),
+        title=data.text("title", "summary"),
         severity_raw=_severity(data),
         service=_service(data),
         started_at=data.time("started_at"),
@@ -71,11 +71,11 @@ def read(headers: Mapping[str, str], body: bytes) -> Reading:
     return Reading(category=category, items=(item,), about=about, delivery_key=delivery)
 
 
-def recognise(headers: Mapping[str, str], body: bytes) -> int:
+def _recognise(headers: Mapping[str, str], body: bytes) -> int:
     """By its signature's header, or by an event that says when it was issued."""
     if "x-rootly-signature" in headers:
         return 3
-    whole = peek(body)
+    whole = peek(headers, body, exact=True)
     event = whole.get("event")
     return 2 if isinstance(event, Mapping) and {"type", "issued_at"} <= event.keys() and "data" in whole else 0
 
@@ -83,8 +83,8 @@ def recognise(headers: Mapping[str, str], body: bytes) -> int:
 SYSTEM = System(
     name="rootly",
     title="Rootly",
-    read=read,
-    recognise=recognise,
+    read=reader("a Rootly", _read, exact=True),
+    recognise=_recognise,
     severities={
         "sev0": "critical",
         "sev1": "critical",

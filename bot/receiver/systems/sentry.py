@@ -6,8 +6,9 @@ Issue, event and error deliveries about one issue join by the issue's id, which 
 import re
 from collections.abc import Mapping
 
-from bot.receiver.systems.delivered import LEVELS, Said, alert, has, look, peek, reader, stated
-from bot.receiver.systems.reading import Category, Item, Reading, System
+from bot.receiver.systems.delivery import alert, has, peek, reader
+from bot.receiver.systems.node import Node
+from bot.receiver.systems.reading import LEVELS, Category, Item, Reading, System, look, stated
 
 METRIC: Mapping[str, str] = {"critical": "firing", "warning": "firing", "resolved": "resolved"}
 ISSUE: Mapping[str, str] = {
@@ -20,7 +21,7 @@ ISSUE: Mapping[str, str] = {
 _ISSUE_IN_LINK = re.compile(r"/issues/(\d+)(?:/|$|\?)")
 
 
-def _resource(headers: Mapping[str, str], said: Said) -> str | None:
+def _resource(headers: Mapping[str, str], said: Node) -> str | None:
     if named := headers.get("sentry-hook-resource"):
         return named
     data = said.get("data")
@@ -31,7 +32,7 @@ def _resource(headers: Mapping[str, str], said: Said) -> str | None:
     return "legacy_plugin" if said.has("event", "url") or said.has("project_slug") else None
 
 
-def _read(headers: Mapping[str, str], said: Said) -> Reading:
+def _read(headers: Mapping[str, str], said: Node) -> Reading:
     resource = _resource(headers, said)
     about = {"resource": resource}
     if resource in ("installation", "uninstallation"):
@@ -50,9 +51,9 @@ def _read(headers: Mapping[str, str], said: Said) -> Reading:
     return alert(said, readers[resource](said), about=about)
 
 
-def _metric(said: Said) -> Item:
-    data, action = said.child("data"), said.text("action")
-    one, status = data.child("metric_alert"), look(said.text("action"), METRIC)
+def _metric(said: Node) -> Item:
+    data, action = said.at("data"), said.text("action")
+    one, status = data.at("metric_alert"), look(said.text("action"), METRIC)
     key = one.text("id")
     return Item(
         status=status,
@@ -65,13 +66,13 @@ def _metric(said: Said) -> Item:
         dedup_key=key,
         dedup_from="data.metric_alert.id (incident)" if key else None,
         link=data.text("web_url"),
-        extras=stated(rule=one.child("alert_rule").text("name")),
+        extras=stated(rule=one.at("alert_rule").text("name")),
     )
 
 
-def _event(said: Said) -> Item:
-    data = said.child("data")
-    event = data.child("event") if data.has("event") else data.child("error")
+def _event(said: Node) -> Item:
+    data = said.at("data")
+    event = data.at("event") if data.has("event") else data.at("error")
     key, found = event.text("issue_id"), "issue_id"
     for name in ("issue_url", "web_url"):
         if key is None and (inside := _ISSUE_IN_LINK.search(event.text(name) or "")):
@@ -94,9 +95,9 @@ def _event(said: Said) -> Item:
     )
 
 
-def _issue(said: Said) -> Item:
-    issue, action = said.child("data").child("issue"), said.text("action")
-    key, project = issue.text("id"), issue.child("project")
+def _issue(said: Node) -> Item:
+    issue, action = said.at("data").at("issue"), said.text("action")
+    key, project = issue.text("id"), issue.at("project")
     return Item(
         status=look(action, ISSUE),
         title=issue.text("title"),
@@ -112,8 +113,8 @@ def _issue(said: Said) -> Item:
     )
 
 
-def _plugin(said: Said) -> Item:
-    event, key = said.child("event"), said.text("id")
+def _plugin(said: Node) -> Item:
+    event, key = said.at("event"), said.text("id")
     return Item(
         status="firing",
         title=said.text("message") or event.text("title", "message"),

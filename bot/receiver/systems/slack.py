@@ -7,9 +7,11 @@ from collections.abc import Mapping
 
 from agents.incident.errors import BadInput
 from bot.receiver.systems import fields
-from bot.receiver.systems.node import Node, as_object, form, peek, read_object, stated, unused
-from bot.receiver.systems.reading import Category, Reading, System
+from bot.receiver.systems.delivery import form, peek, reader
+from bot.receiver.systems.node import Node, root
+from bot.receiver.systems.reading import Category, Reading, System, stated, unused
 
+_WHAT = "not a Slack notification"
 _INTERACTIONS = frozenset(
     {
         "block_actions",
@@ -34,7 +36,7 @@ def _is_form(body: bytes) -> bool:
 
 def _id(node: Node, name: str) -> str | None:
     """An id, or the id of the object in its place: some events carry the whole channel or user."""
-    return node.text(name, "id") if node.has(name) else node.text(name)
+    return node.at(name).text("id") if node.holds(name) else node.text(name)
 
 
 def _interaction(body: Node, kind: str) -> Reading:
@@ -45,11 +47,11 @@ def _interaction(body: Node, kind: str) -> Reading:
     ]
     about = {
         "interaction": kind,
-        "user_id": body.text("user", "id"),
-        "team_id": body.text("team", "id") or body.text("user", "team_id"),
+        "user_id": body.at("user").text("id"),
+        "team_id": body.at("team").text("id") or body.at("user").text("team_id"),
         "enterprise_install": body.true("is_enterprise_install"),
-        "channel_id": body.text("channel", "id") or container.text("channel_id"),
-        "message_ts": container.text("message_ts") or body.text("message_ts") or body.text("message", "ts"),
+        "channel_id": body.at("channel").text("id") or container.text("channel_id"),
+        "message_ts": container.text("message_ts") or body.text("message_ts") or body.at("message").text("ts"),
         "callback_id": body.text("callback_id") or view.text("callback_id"),
         "actions": actions or None,
         "has_response_url": body.text("response_url") is not None or bool(body.list("response_urls")),
@@ -97,30 +99,31 @@ def _json(body: Node) -> Reading:
     return _interaction(body, kind) if kind in _INTERACTIONS else unused("Slack", kind)
 
 
-def read(headers: Mapping[str, str], body: bytes) -> Reading:
+_read_json = reader("a Slack", lambda _, body: _json(body), exact=True)
+
+
+def _read(headers: Mapping[str, str], body: bytes) -> Reading:
     """Who did what where; a handshake says what it has to be answered."""
     if not _is_form(body):
-        return _json(read_object(body, "Slack"))
-    sent = form(body, "Slack")
+        return _read_json(headers, body)
+    sent = form(body, _WHAT)
     if "payload" in sent:
-        return _json(
-            as_object(fields.decode(sent["payload"].encode(), "not a Slack notification: payload"), "Slack")
-        )
+        return _json(root(fields.decode(sent["payload"].encode(), f"{_WHAT}: payload"), _WHAT, exact=True))
     if sent.get("command"):
         return _command(sent)
     if sent.get("ssl_check"):
         return Reading(category=Category.HANDSHAKE, about={"must": "answer 200"})
-    raise BadInput("not a Slack notification: body: a form with neither payload nor command")
+    raise BadInput(f"{_WHAT}: body: a form with neither payload nor command")
 
 
-def recognise(headers: Mapping[str, str], body: bytes) -> int:
+def _recognise(headers: Mapping[str, str], body: bytes) -> int:
     """By its signature's header, or by its type beside what Slack always sends."""
     if "x-slack-signature" in headers:
         return 3
     if _is_form(body) and not body.lstrip().startswith(b"payload="):
-        sent = form(body, "Slack")
+        sent = form(body, _WHAT)
         return 2 if sent.get("command", "").startswith("/") and {"team_id", "trigger_id"} <= sent.keys() else 0
-    whole = peek(body)
+    whole = peek(headers, body, exact=True)
     kind = whole.get("type")
     if kind == "url_verification":
         return 2 if "challenge" in whole else 0
@@ -129,4 +132,4 @@ def recognise(headers: Mapping[str, str], body: bytes) -> int:
     return 2 if isinstance(kind, str) and kind in _INTERACTIONS and ("token" in whole or "user" in whole) else 0
 
 
-SYSTEM = System(name="slack", title="Slack", read=read, recognise=recognise)
+SYSTEM = System(name="slack", title="Slack", read=_read, recognise=_recognise)

@@ -5,12 +5,13 @@
 
 from collections.abc import Mapping
 
-from bot.receiver.systems.delivered import Said, alert, has, peek, reader, stated
-from bot.receiver.systems.reading import Item, Reading, System
+from bot.receiver.systems.delivery import alert, has, peek, reader
+from bot.receiver.systems.node import Node
+from bot.receiver.systems.reading import Item, Reading, System, stated
 
 
-def _read(headers: Mapping[str, str], said: Said) -> Reading:
-    row, search, run = said.child("result"), said.text("search_name"), said.text("sid")
+def _read(headers: Mapping[str, str], said: Node) -> Reading:
+    row, search, run = said.at("result"), said.text("search_name"), said.text("sid")
     host = ", ".join(row.words("host")) or None
     item = Item(
         status="firing",

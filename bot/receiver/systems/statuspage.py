@@ -6,8 +6,9 @@ https://support.atlassian.com/statuspage/docs/enable-webhook-notifications
 from collections.abc import Mapping
 
 from bot.receiver.systems import fields
-from bot.receiver.systems.node import Node, peek, read_object, stated
-from bot.receiver.systems.reading import Category, Item, Reading, System
+from bot.receiver.systems.delivery import peek, reader
+from bot.receiver.systems.node import Node
+from bot.receiver.systems.reading import Category, Item, Reading, System, stated
 
 _PHASES = {
     "investigating": "firing",
@@ -60,17 +61,16 @@ def _component(whole: Node) -> Item:
     )
 
 
-def read(headers: Mapping[str, str], body: bytes) -> Reading:
+def _read(headers: Mapping[str, str], whole: Node) -> Reading:
     """What a provider tells about itself."""
-    whole = read_object(body, "Statuspage")
-    component = whole.has("component_update") and not whole.has("incident")
+    component = whole.holds("component_update") and not whole.holds("incident")
     item = _component(whole) if component else _incident(whole.at("incident"))
     return Reading(category=Category.PROVIDER_EVENT, items=(item,))
 
 
-def recognise(headers: Mapping[str, str], body: bytes) -> int:
+def _recognise(headers: Mapping[str, str], body: bytes) -> int:
     """By a page beside an incident's updates or a component's."""
-    whole = peek(body)
+    whole = peek(headers, body, exact=True)
     if not isinstance(fields.get(whole, "page", "id"), str):
         return 0
     return 2 if "component_update" in whole or isinstance(fields.get(whole, "incident", "page_id"), str) else 0
@@ -79,8 +79,8 @@ def recognise(headers: Mapping[str, str], body: bytes) -> int:
 SYSTEM = System(
     name="statuspage",
     title="Statuspage",
-    read=read,
-    recognise=recognise,
+    read=reader("a Statuspage", _read, exact=True),
+    recognise=_recognise,
     severities={
         "critical": "critical",
         "major": "critical",

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 
 from agents.incident.errors import BadInput
 from bot.receiver.systems import fields
-from bot.receiver.systems.node import Node, peek, read_object, stated, unused
-from bot.receiver.systems.reading import Category, Reading, System
+from bot.receiver.systems.delivery import peek, reader
+from bot.receiver.systems.node import Node
+from bot.receiver.systems.reading import Category, Reading, System, stated, unused
 
 _KINDS = (
     "message",
@@ -38,8 +39,8 @@ _KINDS = (
 
 
 def _who(update: Node, message: Node) -> Mapping[str, object]:
-    user = update.at("from") if update.has("from") else update.at("user")
-    chat = update.at("chat") if update.has("chat") else message.at("chat")
+    user = update.at("from") if update.holds("from") else update.at("user")
+    chat = update.at("chat") if update.holds("chat") else message.at("chat")
     return stated(
         user_id=user.whole("id"),
         username=user.text("username"),
@@ -50,13 +51,12 @@ def _who(update: Node, message: Node) -> Mapping[str, object]:
     )
 
 
-def read(headers: Mapping[str, str], body: bytes) -> Reading:
+def _read(headers: Mapping[str, str], whole: Node) -> Reading:
     """Who did what where."""
-    whole = read_object(body, "Telegram")
     number = whole.whole("update_id")
     if number is None:
         raise BadInput(f"{whole.where}: update_id: missing")
-    kind = next((name for name in _KINDS if whole.has(name)), None)
+    kind = next((name for name in _KINDS if whole.holds(name)), None)
     if kind is None:
         return unused(
             "Telegram", next((name for name in whole.value if name != "update_id"), None), update_id=number
@@ -75,13 +75,15 @@ def read(headers: Mapping[str, str], body: bytes) -> Reading:
     return Reading(category=category, about={**about, **_who(update, message)}, delivery_key=str(number))
 
 
-def recognise(headers: Mapping[str, str], body: bytes) -> int:
+def _recognise(headers: Mapping[str, str], body: bytes) -> int:
     """By its secret's header, or by the number of an update beside its kind."""
     if "x-telegram-bot-api-secret-token" in headers:
         return 3
-    whole = peek(body)
+    whole = peek(headers, body, exact=True)
     numbered = isinstance(fields.get(whole, "update_id"), int)
     return 2 if numbered and any(isinstance(whole.get(kind), Mapping) for kind in _KINDS) else 0
 
 
-SYSTEM = System(name="telegram", title="Telegram", read=read, recognise=recognise)
+SYSTEM = System(
+    name="telegram", title="Telegram", read=reader("a Telegram", _read, exact=True), recognise=_recognise
+)

@@ -7,8 +7,9 @@ Without heartbeat and monitor it is the test button, or a notice such as an expi
 from collections.abc import Mapping
 
 from bot.receiver.systems import published
-from bot.receiver.systems.delivered import Said, alert, has, look, peek, reader, stated
-from bot.receiver.systems.reading import Category, Item, Reading, System
+from bot.receiver.systems.delivery import alert, has, peek, reader
+from bot.receiver.systems.node import Node
+from bot.receiver.systems.reading import Category, Item, Reading, System, look, stated
 
 TEMPLATE = """\
 {
@@ -36,16 +37,16 @@ NO_ADDRESS = frozenset({"http://", "https://"})
 """What the form of a monitor without a URL is filled with."""
 
 
-def _read(headers: Mapping[str, str], said: Said) -> Reading:
+def _read(headers: Mapping[str, str], said: Node) -> Reading:
     if published.is_ours(said):
         return _ours(said)
-    beat, monitor, message = said.child("heartbeat"), said.child("monitor"), said.text("msg")
-    if not beat.data and not monitor.data and _is_test(message):
+    beat, monitor, message = said.at("heartbeat"), said.at("monitor"), said.text("msg")
+    if not beat.value and not monitor.value and _is_test(message):
         return Reading(category=Category.HANDSHAKE)
     name, address = monitor.text("name"), monitor.text("url")
     key = monitor.text("id") or beat.text("monitorID")
     item = Item(
-        status=look(beat.text("status"), STATUSES) if beat.data else "info",
+        status=look(beat.text("status"), STATUSES) if beat.value else "info",
         title=name or message,
         service=name,
         entity=monitor.text("hostname") or address,
@@ -54,12 +55,12 @@ def _read(headers: Mapping[str, str], said: Said) -> Reading:
         dedup_key=key,
         dedup_from=None if key is None else "monitor.id" if monitor.text("id") else "heartbeat.monitorID",
         link=address,
-        extras=stated(tags=[t.text("name") for t in monitor.children("tags") if t.text("name")]),
+        extras=stated(tags=[t.text("name") for t in monitor.nodes("tags") if t.text("name")]),
     )
     return alert(said, item, core=("name", "id", "status"))
 
 
-def _ours(said: Said) -> Reading:
+def _ours(said: Node) -> Reading:
     message = said.text("summary")
     if said.text("identity") is None and "identity" not in said.gaps:
         if _is_test(message):
@@ -72,10 +73,10 @@ def _is_test(message: str | None) -> bool:
     return (message or "").rstrip().endswith("Testing")
 
 
-def _time(beat: Said) -> str | None:
+def _time(beat: Node) -> str | None:
     local, offset = beat.text("localDateTime"), beat.text("timezoneOffset")
     if local and offset:
-        zoned = Said(what=beat.what, data={"time": f"{local}{offset}"}).time("time")
+        zoned = Node({"time": f"{local}{offset}"}, beat.where).time("time")
         if zoned:
             return zoned
     return beat.time("time")

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 
-from bot.receiver.systems.delivered import Said, alert, look, peek, reader, stated
-from bot.receiver.systems.reading import Item, Reading, System
+from bot.receiver.systems.delivery import alert, peek, reader
+from bot.receiver.systems.node import Node
+from bot.receiver.systems.reading import Item, Reading, System, look, stated
 
 STATUSES: Mapping[str, str] = {
     **dict.fromkeys(("1", "down"), "firing"),
@@ -16,7 +17,7 @@ IDENTITY = ("monitor_id", "monitor_url", "url")
 STATE = ("alert_type", "alert_type_friendly_name", "status")
 
 
-def _read(headers: Mapping[str, str], said: Said) -> Reading:
+def _read(headers: Mapping[str, str], said: Node) -> Reading:
     address = said.text("monitor_url", "url")
     key = said.text("monitor_id")
     word, friendly = said.text("alert_type"), said.text("alert_type_friendly_name", "status")

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 
-from bot.receiver.systems.node import Node, peek, read_object, stated, unused
-from bot.receiver.systems.reading import Category, Item, Reading, System
+from bot.receiver.systems.delivery import peek, reader
+from bot.receiver.systems.node import Node
+from bot.receiver.systems.reading import Category, Item, Reading, System, stated, unused
 
 _HOSTS = ("github", "gitlab", "bitbucket")
 
@@ -20,9 +21,8 @@ def _status(event: str) -> str | None:
     return tail if head == "deployment" and tail else None
 
 
-def read(headers: Mapping[str, str], body: bytes) -> Reading:
+def _read(headers: Mapping[str, str], whole: Node) -> Reading:
     """One deployment and how far it is."""
-    whole = read_object(body, "Vercel")
     event = whole.need("type")
     delivery = whole.text("id")
     status = _status(event)
@@ -32,11 +32,11 @@ def read(headers: Mapping[str, str], body: bytes) -> Reading:
     payload = whole.at("payload")
     deployment, meta = payload.at("deployment"), payload.at("deployment", "meta")
     message, target = _meta(meta, "Message"), payload.text("target")
-    link = payload.text("links", "deployment") or deployment.text("url")
+    link = payload.at("links").text("deployment") or deployment.text("url")
     item = Item(
         status=status,
         title=message.strip().splitlines()[0] if message else None,
-        service=deployment.text("name") or payload.text("project", "name"),
+        service=deployment.text("name") or payload.at("project").text("name"),
         entity=target,
         environment=target,
         event_at=whole.time("createdAt"),
@@ -48,13 +48,13 @@ def read(headers: Mapping[str, str], body: bytes) -> Reading:
     return Reading(category=Category.DEPLOY, items=(item,), about=about, delivery_key=delivery)
 
 
-def recognise(headers: Mapping[str, str], body: bytes) -> int:
+def _recognise(headers: Mapping[str, str], body: bytes) -> int:
     """By its signature's header, or by its type."""
     if "x-vercel-signature" in headers:
         return 3
-    whole = peek(body)
+    whole = peek(headers, body, exact=True)
     kind = whole.get("type")
     return 2 if isinstance(kind, str) and kind.startswith("deployment") and "payload" in whole else 0
 
 
-SYSTEM = System(name="vercel", title="Vercel", read=read, recognise=recognise)
+SYSTEM = System(name="vercel", title="Vercel", read=reader("a Vercel", _read, exact=True), recognise=_recognise)

@@ -8,8 +8,9 @@ import re
 from collections.abc import Mapping
 
 from bot.receiver.systems import published
-from bot.receiver.systems.delivered import LEVELS, Said, alert, has, look, peek, reader, stated
-from bot.receiver.systems.reading import Item, Reading, System
+from bot.receiver.systems.delivery import alert, has, peek, reader
+from bot.receiver.systems.node import Node
+from bot.receiver.systems.reading import LEVELS, Item, Reading, System, look, stated
 
 TEMPLATE = """\
 {
@@ -71,7 +72,7 @@ def _status(word: str | None, action: str | None) -> str:
     return "acknowledged" if status == "firing" and "acknowledged" in said else status
 
 
-def _read(headers: Mapping[str, str], said: Said) -> Reading:
+def _read(headers: Mapping[str, str], said: Node) -> Reading:
     action = said.text("action", "event_update_action", "update_action")
     if published.is_ours(said):
         return published.read(said, "zabbix", lambda w: _status(w, action))
@@ -80,7 +81,7 @@ def _read(headers: Mapping[str, str], said: Said) -> Reading:
         key = inside.group(1)
     written = " ".join(filter(None, (said.text("event_date", "date"), said.text("event_time", "time"))))
     epoch = said.time("event_timestamp", "timestamp")
-    by_clock = Said(what=said.what, data={"date": written}).time("date")
+    by_clock = Node({"date": written}, said.where).time("date")
     item = Item(
         status=_status(said.text(*STATE), action),
         title=said.text(*TITLE),

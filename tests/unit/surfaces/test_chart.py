@@ -20,6 +20,9 @@ from hypothesis import strategies as st
 from agents.incident.quantities import QUANTITIES
 from bot.surfaces import chart as drawing
 from bot.surfaces.chart import png, svg
+from bot.surfaces.chart.lettering import measure
+from bot.surfaces.chart.tame import clean
+from bot.surfaces.chart.theme import PALETTES
 from bot.surfaces.ports import Chart, Mark, MarkKind
 
 NS = "{http://www.w3.org/2000/svg}"
@@ -359,7 +362,7 @@ def luminance(colour):
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_text_and_lines_stand_out_from_the_solid_background(theme):
-    colours = drawing.PALETTES[theme]
+    colours = PALETTES[theme]
     ground = luminance(colours["bg"])
     for name in ("ink", "muted", "line", "threshold", "change", "action", "onset"):
         dark, light = sorted((luminance(colours[name]), ground))
@@ -373,15 +376,13 @@ def test_text_and_lines_stand_out_from_the_solid_background(theme):
 def test_light_and_dark_differ_in_nothing_but_colour():
     light, dark = (re.sub("<style>.*</style>", "", svg(a_chart(), theme=t), flags=re.S) for t in ("light", "dark"))
     assert light.replace("frc-light", "") == dark.replace("frc-dark", "")
-    assert (luminance(drawing.PALETTES["light"]["bg"]) > 0.9) and (
-        luminance(drawing.PALETTES["dark"]["bg"]) < 0.05
-    )
+    assert (luminance(PALETTES["light"]["bg"]) > 0.9) and (luminance(PALETTES["dark"]["bg"]) < 0.05)
 
 
 def test_no_width_is_taken_for_less_than_the_font_needs():
     for char in font("Regular"):
-        clean = drawing._clean(char)
-        assert drawing._width(clean, 1) >= sum(map(advance, clean)) - 1e-9, char
+        kept = clean(char)
+        assert measure(kept, 1) >= sum(map(advance, kept)) - 1e-9, char
 
 
 # --- text from outside ------------------------------------------------------------------------------------------
@@ -566,11 +567,11 @@ def test_the_png_has_a_solid_background_to_its_edges_and_text_without_any_font_i
     chart = replace(a_chart(), points=(), marks=(), onset=None, threshold=None)
     width, height, rows = decoded(png(chart, theme="dark", width=300, height=200))
     assert (width, height) == (600, 400)
-    ground = bytes.fromhex(drawing.PALETTES["dark"]["bg"][1:]) + b"\xff"
+    ground = bytes.fromhex(PALETTES["dark"]["bg"][1:]) + b"\xff"
     edges = [rows[0], rows[-1], *(row[:16] for row in rows), *(row[-16:] for row in rows)]
     assert all(edge == ground * (len(edge) // 4) for edge in edges)
     caption = b"".join(row[32 * 4 : 300 * 4] for row in rows[36:76])
-    ink = bytes.fromhex(drawing.PALETTES["dark"]["ink"][1:]) + b"\xff"
+    ink = bytes.fromhex(PALETTES["dark"]["ink"][1:]) + b"\xff"
     assert sum(caption[n : n + 4] == ink for n in range(0, len(caption), 4)) > 300
 
 
