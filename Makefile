@@ -7,6 +7,8 @@ UV_VERSION := 0.13.9
 SETUPTOOLS_VERSION := 84.2.1
 
 # Servers of the chats' APIs that others wrote, for make live; what each lacks is in tests/live/test_chat_peers.py.
+LIVE_TOOLS := prometheus prometheus-alertmanager chromium chromedriver npm
+LIVE_PACKAGES := prometheus prometheus-alertmanager chromium chromium-driver npm
 PYTHON_PEERS := lo-bot-api-emulator==0.3.6 backlot==0.1.0
 NODE_PEERS := emulate@0.12.2 node@24.21.0
 
@@ -22,7 +24,7 @@ PEERS := var/peers
 WHOLE := $(shell [ "$$(cat $(MADE) 2>/dev/null)" = "$(HERE)" ] && [ -x $(BIN)/python ] && echo yes)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo check fix live bench evals lock again
+.PHONY: help setup demo check fix live tools bench evals lock again
 
 help: ## Print this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name says; do \
@@ -50,8 +52,12 @@ fix: $(MADE) ## Format the code and repair what the linter can repair
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-live: $(MADE) $(PEERS)/.made ## Tests that need peers a bare machine does not have (chat servers, Chromium)
+live: $(MADE) tools $(PEERS)/.made ## Tests that need peers a bare machine does not have (Prometheus, chat servers, Chromium)
 	@$(BIN)/pytest -o addopts='-q --strict-markers' -m live $(ARGS)
+
+tools:
+	@for tool in $(LIVE_TOOLS); do command -v $$tool >/dev/null || { \
+	  echo "make live skips nothing, and $$tool is missing: apt-get install $(LIVE_PACKAGES)" >&2; exit 1; }; done
 
 bench: $(MADE) ## Measure speed and footprint
 	@$(BIN)/python -m tests.bench $(ARGS)
@@ -86,13 +92,11 @@ $(MADE): pyproject.toml requirements-dev.lock Makefile $(if $(WHOLE),,again)
 	@$(BIN)/python -m compileall -q actions agents bot tests
 	@printf '%s\n' "$(HERE)" >$(MADE)
 
-# In an environment of their own, so that their libraries never meet ours. Without npm the tests of its peer are skipped.
+# In an environment of their own, so that their libraries never meet ours.
 $(PEERS)/.made: Makefile | $(MADE)
 	@echo "live: $(PYTHON_PEERS) $(NODE_PEERS) into $(PEERS)"
 	@rm -rf $(PEERS)
 	@$(UV) venv --quiet --python $(BIN)/python $(PEERS)
 	@$(UV) pip install --quiet --python $(PEERS)/bin/python $(PYTHON_PEERS)
-	@if command -v npm >/dev/null; then \
-	  npm install --prefix $(PEERS) --no-save --no-audit --no-fund --loglevel=error $(NODE_PEERS); \
-	else echo "live: npm is not installed, so emulate is not tried"; fi
+	@npm install --prefix $(PEERS) --no-save --no-audit --no-fund --loglevel=error $(NODE_PEERS)
 	@touch $@

@@ -279,7 +279,8 @@ class Chats:
                     self._parts.log.warning("chat.silent", surface=chat.name, error=str(error), again_s=pause)
                 self._news.clear()
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._news.wait(), pause)
+                    async with asyncio.timeout(pause):  # wait_for loses a cancellation that meets the news
+                        await self._news.wait()
             if not mine:
                 await asyncio.sleep(SPEAKS.total_seconds() / 3)
 

@@ -155,9 +155,5 @@ def take_up(tx: Tx, system: str, stored: timedelta, worked: timedelta) -> list[s
         (t.inbox.c.state == "stored") & (since <= tx.now - stored),
         (t.inbox.c.state == "worked") & (since <= tx.now - worked),
     )
-    rows = tx.all(select(t.inbox.c.id).where(t.inbox.c.system == system, old).order_by(t.inbox.c.id).limit(100))
-    return [
-        r["id"]
-        for r in rows
-        if tx.changed(t.inbox.update().where(t.inbox.c.id == r["id"], old).values(taken_at=tx.now))
-    ]
+    taken = t.inbox.update().where(t.inbox.c.system == system, old).values(taken_at=tx.now)
+    return sorted(r["id"] for r in tx.all(taken.returning(t.inbox.c.id)))

@@ -6,13 +6,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from pathlib import Path
-from typing import Any
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from typing import TYPE_CHECKING, Any
 
 from bot.page import words
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 HERE = Path(__file__).parent
 TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8"}
@@ -26,10 +27,6 @@ _UNPLAIN = re.compile(
 def plain(text: str) -> str:
     """*text* with every character that hides, reorders or breaks text written out as its number."""
     return _UNPLAIN.sub(lambda found: f"⟨{ord(found.group()):04X}⟩", text)
-
-
-def _finalize(value: object) -> object:
-    return plain(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def cut(text: str, most: int = 300) -> str:
@@ -56,12 +53,20 @@ def _asset(path: Path) -> Asset:
 ASSETS: Mapping[str, Asset] = {p.name: _asset(p) for p in sorted((HERE / "static").iterdir()) if p.suffix in TYPES}
 
 
-def _environment() -> Environment:
+@cache
+def _environment() -> "Environment":
+    """Loaded when somebody first looks: a receiver that serves no reader does not carry the library."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
+
+    def finalize(value: object) -> object:
+        return plain(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
     made = Environment(
         loader=FileSystemLoader(HERE / "templates"),
         autoescape=True,
         undefined=StrictUndefined,
-        finalize=_finalize,
+        finalize=finalize,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -78,12 +83,9 @@ def _environment() -> Environment:
     return made
 
 
-_ENVIRONMENT = _environment()
-
-
 def page(template: str, **values: Any) -> str:
     """A whole page, or a part of one."""
-    return _ENVIRONMENT.get_template(template).render(values)
+    return _environment().get_template(template).render(values)
 
 
 def stamp(at: datetime) -> str:

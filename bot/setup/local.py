@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import redis
+from sqlalchemy.exc import SQLAlchemyError
 
 from agents.incident.errors import ResponderError
 from bot.journal.journal import check as check_journal
@@ -115,7 +116,7 @@ def journal_answers(url: str) -> Check:
         behind = "revision" in str(error)
         says = "reached; brought up to date at the next start" if behind else str(error)
         return Check(what="journal", ok=behind, says=says)
-    except Exception as error:  # noqa: BLE001  # an address that no driver understands, in the driver's own words
+    except (SQLAlchemyError, ImportError, ValueError) as error:  # an address that no driver understands
         says = f"cannot be opened ({type(error).__name__}); check FIRSTRESPONDER_JOURNAL_URL"
         return Check(what="journal", ok=False, says=says)
     return Check(what="journal", ok=True, says="at this version's tables")

@@ -29,13 +29,15 @@ UNREADABLE_S = 60.0
 """How long the last good people.yaml stands in for one that cannot be read."""
 
 
-def people_of(settings: ReceiverSettings, journal: Journal, log: Any) -> Callable[[], People]:
+def people_of(
+    settings: ReceiverSettings, journal: Journal, log: Any, *, clock: Callable[[], float] = time.monotonic
+) -> Callable[[], People]:
     """The directory as it is now: the file, read again every few seconds, and the accounts people linked."""
     held = [People()]
-    good, looked = [0.0], [-FRESH_S]
+    good, looked = [clock()], [clock() - FRESH_S]
 
     def read() -> People:
-        now = time.monotonic()
+        now = clock()
         if now - looked[0] >= FRESH_S:
             looked[0] = now
             try:

@@ -3,7 +3,6 @@
 import asyncio
 import getpass
 import sys
-import time
 from collections.abc import Callable
 
 from agents.incident.incident import Catalogue
@@ -52,7 +51,7 @@ async def _lines(parts: DeskParts, until: Callable[[], bool]) -> None:
     surface = LineSurface(sys.stderr)
     while not until():
         await speak(speech(parts), surface)
-        time.sleep(POLL_S)  # nothing else runs on this loop
+        await asyncio.sleep(POLL_S)
     await speak(speech(parts), surface)
 
 

@@ -43,10 +43,10 @@ def clicks(stack: Stack, platform: Platform, count: int, busy: int) -> dict[str,
     _until(lambda: platform.has("Approve"), 60)
     for _ in range(busy):
         _drive(fire(stack, alert()), stack)
-    stub = platform.stub  # type: ignore[attr-defined]
     pressed = []
     began = time.monotonic()
     if isinstance(platform, Slack):
+        stub = platform.stub
         value = [b["Details"] for m in platform.messages() if "Details" in (b := buttons(m))][-1]
         for n in range(count):
             pressed.append(stub.press(user="U0ANA", value=value, wait=0)["id"])
@@ -56,13 +56,14 @@ def clicks(stack: Stack, platform: Platform, count: int, busy: int) -> dict[str,
         took = [float(d["latency"]) for d in done if d["acked"]]
     else:
         assert isinstance(platform, Telegram)
+        phone = platform.stub
         message = [m for m in platform.messages() if "Details" in platform.buttons(m)][-1]
         for n in range(count):
             given = {"chat_id": -100200, "message_id": message["message_id"], "wait": 0}
-            pressed.append(stub.press(1001, label="Details", **given)["id"])
+            pressed.append(phone.press(1001, label="Details", **given)["id"])
             time.sleep(max(0.0, began + n / count - time.monotonic()))
         sent_s = time.monotonic() - began
-        done = [stub.pressed(i, 15) for i in pressed]
+        done = [phone.pressed(i, 15) for i in pressed]
         took = [float(d["latency"]) for d in done if d["answered"]]
     return {
         "figure": f"{platform.name}: {'acknowledged' if platform.name == 'slack' else 'answered'}, s",
@@ -78,7 +79,8 @@ def clicks(stack: Stack, platform: Platform, count: int, busy: int) -> dict[str,
 
 def burst(stack: Stack, platform: Platform, count: int, seconds: float) -> dict[str, object]:
     """*count* incidents at once: calls made while it lasts, and how long a question waits for its card."""
-    stub = platform.stub  # type: ignore[attr-defined]
+    assert isinstance(platform, Slack | Telegram)
+    stub = platform.stub
     before = Counter(c["method"] for c in stub.calls())
     for _ in range(count):
         _drive(fire(stack, alert()), stack)

@@ -34,6 +34,12 @@ class Platform(Protocol):
     def has(self, label: str) -> bool:
         """Whether a button of this label can be pressed."""
 
+    def stranger(self) -> str:
+        """The account of somebody on the platform whom people.yaml does not know."""
+
+    def violations(self) -> list[object]:
+        """Rules of the vendor's documentation that were broken."""
+
     def stop(self) -> None:
         """End the stub."""
 
@@ -112,6 +118,13 @@ class Slack:
         self.stub.wait_for_sockets(1)
         assert self.stub.command(account or self.account(), "/fr", text, channel=SLACK_CHANNEL)["within_3s"]
 
+    def stranger(self) -> str:
+        self.stub.user("U0DAN")
+        return "U0DAN"
+
+    def violations(self) -> list[object]:
+        return list(self.stub.violations())
+
     def stop(self) -> None:
         self.stub.stop()
 
@@ -162,6 +175,13 @@ class Telegram:
 
     def say(self, text: str, *, account: str = "") -> None:
         self.stub.say(f"/fr {text}", int(account or self.account()), chat_id=int(TELEGRAM_CHAT))
+
+    def stranger(self) -> str:
+        self.stub.user(1004)
+        return "1004"
+
+    def violations(self) -> list[object]:
+        return list(self.stub.violations())
 
     def stop(self) -> None:
         self.stub.stop()

@@ -28,8 +28,7 @@ def test_the_card_comes_back(receiver: Receiver, platform: Platform):
 
 def test_a_press_by_somebody_unknown_names_the_line_that_is_missing(receiver: Receiver, platform: Platform):
     doctor = _doctor(receiver)
-    stranger = {"slack": "U0DAN", "telegram": "1004"}[platform.name]
-    platform.stub.user(stranger if platform.name == "slack" else int(stranger))  # type: ignore[attr-defined]
+    stranger = platform.stranger()
     until(lambda: platform.has("Press me"), receiver.logged())
     assert "do not know you" in platform.press("Press me", account=stranger)
     said, _ = doctor.communicate(timeout=40)

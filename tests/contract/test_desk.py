@@ -80,6 +80,19 @@ def test_strangers_strange_places_and_untrusted_accounts_are_refused_with_the_re
         assert runs.view(tx, question.run_id).state is A.AWAITING_APPROVAL
 
 
+def test_whoever_presses_is_answered_even_by_a_bug_and_told_that_nothing_was_decided(journal, parts, monkeypatch):
+    question = ask(journal)
+
+    def broken(*_):
+        raise ZeroDivisionError("a bug of ours")
+
+    monkeypatch.setattr("bot.walk.decide", broken)
+    reply = press(parts, button("a", question.approval_id, question.proposal.plan_hash))
+    assert "nothing was decided" in reply.text
+    with journal.read() as tx:
+        assert runs.view(tx, question.run_id).state is A.AWAITING_APPROVAL
+
+
 def test_an_empty_directory_means_nobody(journal, parts):
     nobody = replace(parts, people=lambda: replace(PEOPLE, people=()))
     assert "do not know you" in say(nobody, "incidents").text
@@ -590,16 +603,16 @@ def test_a_title_keeps_no_question_back(journal, title):
 
 def test_a_message_that_is_not_taken_keeps_no_question_back_and_is_left_alone(journal):
     question = ask(journal)
-    surface, tried = Recorder(), []
-    post = surface.post
+    tried = []
 
-    async def picky(message, root):
-        if message.key.endswith("/root"):
-            tried.append(message.key)
-            raise Refused("too long")
-        return await post(message, root)
+    class Picky(Recorder):
+        async def post(self, message, root):
+            if message.key.endswith("/root"):
+                tried.append(message.key)
+                raise Refused("too long")
+            return await super().post(message, root)
 
-    surface.post = picky  # type: ignore[method-assign]
+    surface = Picky()
     speech = Speech(journal=journal, people=lambda: EVERYBODY)
     for _ in range(3):
         asyncio.run(speak(speech, surface))
@@ -609,15 +622,14 @@ def test_a_message_that_is_not_taken_keeps_no_question_back_and_is_left_alone(jo
 
 def test_an_incident_that_cannot_be_laid_out_silences_no_other(journal):
     broken, well = ask(journal), ask(journal)
-    surface = Recorder()
-    layout = surface.layout
 
-    def lay(card_):
-        if card_.incident_id == broken.incident_id:
-            raise ValueError("nobody can read this")
-        return layout(card_)
+    class Clumsy(Recorder):
+        def layout(self, card_):
+            if card_.incident_id == broken.incident_id:
+                raise ValueError("nobody can read this")
+            return super().layout(card_)
 
-    surface.layout = lay  # type: ignore[method-assign]
+    surface = Clumsy()
     speech = Speech(journal=journal, people=lambda: EVERYBODY, log=structlog.get_logger())
     asyncio.run(speak(speech, surface))
     assert ("post", f"ask:{well.run_id}") in surface.said

@@ -251,6 +251,17 @@ def test_detail_findings_and_their_picture_stand_in_the_thread(stub: SlackStub, 
     assert not any(m["reply_broadcast"] for m in stub.messages())
 
 
+def test_a_chart_that_cannot_be_drawn_costs_nothing_else(stub: SlackStub, made, log, monkeypatch):
+    def broken(*_, **__):
+        raise ZeroDivisionError("a bug of ours")
+
+    monkeypatch.setattr("bot.surfaces.slack.surface.png", broken)
+    chat = made()
+    (ref,) = run(chat, lambda: chat.post(replace(MESSAGE, chart=CHART), None))
+    assert ref
+    assert [c.args[0] for c in log.calls].count("slack.no_picture") == 1
+
+
 def test_a_picture_that_cannot_be_sent_costs_nothing_else(stub: SlackStub, made, log):
     chat = made()
     stub.fail("files.getUploadURLExternal", "error", error="internal_error")

@@ -118,7 +118,7 @@ def test_what_is_true_leaves_whole_buttons_and_all(journal: Journal):
 
 def test_a_message_that_says_what_nothing_accounts_for_is_withheld(journal: Journal, monkeypatch):
     question = ask(journal)
-    monkeypatch.setattr("bot.surfaces.cards._conflicts", lambda *_: ["Restarts 999 replicas of `billing`"])
+    monkeypatch.setattr("bot.surfaces.asks._conflicts", lambda *_: ["Restarts 999 replicas of `billing`"])
     with journal.read() as tx:
         shown = card(tx, question.incident_id, PEOPLE)
     left = [parsed(m, shown) for m in messages(shown, approvers=(), called=())]

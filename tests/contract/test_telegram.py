@@ -85,12 +85,13 @@ class Inbox:
     read: list[Incoming] = field(default_factory=list)
     works: set[asyncio.Task[None]] = field(default_factory=set)
     times: int = 0
+    fails: type[Exception] = JournalUnavailable
 
     async def take(self, key: str | None, body: bytes) -> None:
         self.times += 1
         if self.down > 0:
             self.down -= 1
-            raise JournalUnavailable("the journal is away")
+            raise self.fails("it could not be stored")
         fresh = key is None or key not in self.stored
         self.stored[key or f"?{len(self.stored)}"] = body
         if fresh:
@@ -115,9 +116,9 @@ def nothing(_: Incoming) -> Reply:
 async def polling(
     stub: TelegramStub, answering: Answering = nothing, **named: Any
 ) -> AsyncIterator[tuple[TelegramChat, Inbox]]:
-    down = named.pop("down", 0)
+    down, fails = named.pop("down", 0), named.pop("fails", JournalUnavailable)
     chat = a_chat(stub, **named)
-    inbox = Inbox(chat=chat, answering=answering, down=down)
+    inbox = Inbox(chat=chat, answering=answering, down=down, fails=fails)
     await chat.start()
     listening = asyncio.create_task(chat.listen(inbox.take))
     try:
@@ -500,9 +501,10 @@ def test_a_rejection_is_asked_about_and_the_reason_comes_back_with_the_approval(
 # --- lost and refused ---------------------------------------------------------------------------------------
 
 
-def test_what_the_journal_could_not_take_is_not_confirmed_and_comes_again(stub):
+@pytest.mark.parametrize("fails", [JournalUnavailable, ZeroDivisionError], ids=["the journal is away", "a bug"])
+def test_what_could_not_be_stored_is_not_confirmed_and_comes_again(stub, fails):
     async def work():
-        async with polling(stub, down=2) as (chat, inbox):
+        async with polling(stub, down=2, fails=fails) as (chat, inbox):
             await chat.post(a_message(), None)
             press = await do(stub.press, ANA, data="t:INC_1", wait=0)
             await until(lambda: inbox.times)

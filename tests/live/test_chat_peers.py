@@ -46,7 +46,8 @@ BACKLOT = PEERS / "bin" / "backlot"
 
 def needs(*files: Path, what: str) -> None:
     if not all(f.exists() for f in files):
-        pytest.skip(f"{what} is not installed in {PEERS}: make live installs it")
+        # Only where pytest is started by hand: make live installs it, or ends.
+        pytest.skip(f"{what} is not installed in {PEERS}; make live installs it and runs this")
 
 
 def free_port() -> int:

@@ -260,6 +260,8 @@ def long(journal: Journal, events: int = 260) -> Scene:
     )
     scene = asked(journal, quorum=3, title=title, summary="What is known so far. " * 120)
     vote(journal, scene, "ana", reason="looks right")
+    finding = scene.finding
+    assert finding is not None
     with journal.write("test.long") as tx:
         for n in range(events):
             tx.event(scene.incident_id, "alertmanager", "alert.firing", title=title, summary=f"still so, {n} " * 8)
@@ -270,7 +272,7 @@ def long(journal: Journal, events: int = 260) -> Scene:
                     incident_id=scene.incident_id,
                     attempt=1,
                     look=look,
-                    record=dump(replace(scene.finding, look=look)),  # type: ignore[type-var]
+                    record=dump(replace(finding, look=look)),
                     made_at=tx.now,
                 )
             )

@@ -41,7 +41,7 @@ def test_every_fault_reaches_its_right_end_through_a_chat(kind: str, tmp_path: P
             for fault in FAULTS:
                 ends[fault] = _play(stage, fault, platform)
                 demo.calm(stage, fault, lambda: False)
-        violations = platform.stub.violations()  # type: ignore[attr-defined]
+        violations = platform.violations()
     finally:
         platform.stop()
     assert ends == {fault: RIGHT_END[fault] for fault in FAULTS}

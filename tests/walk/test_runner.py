@@ -379,6 +379,14 @@ def test_an_alert_that_resolves_at_the_last_moment_is_not_acted_on(arena: Arena)
     assert arena.platform.starts == []
 
 
+def test_authority_does_not_outlive_its_scope(arena: Arena) -> None:
+    question = arena.approved()
+    elsewhere = replace(a_person("ana", "approver"), scopes=("demo/billing",))
+    arena.run(question, arena.hire(People(people=(elsewhere, a_person("ben", "approver")))))
+    assert arena.platform.effects == []
+    assert "may still approve" in arena.view(question).reason
+
+
 @pytest.mark.parametrize("roles", [(), ("viewer",)])
 def test_authority_does_not_outlive_the_role(arena: Arena, roles: tuple[str, ...]) -> None:
     question = arena.approved()

@@ -158,7 +158,8 @@ class Listener:
         client.wss_uri = str(opened["url"])
         try:
             try:
-                await asyncio.wait_for(handler.connect_async(), CONNECT_S)  # type: ignore[no-untyped-call]
+                async with asyncio.timeout(CONNECT_S):
+                    await handler.connect_async()  # type: ignore[no-untyped-call]  # the library's has no types
             except TimeoutError:
                 raise Transient("Slack's socket could not be opened") from None
             self._socket = handler

@@ -11,7 +11,7 @@ from actions.proposal import Mode, NoProposal, Proposal, Tried, propose
 from agents.incident.claims import FactName, Op, Where
 from agents.incident.errors import BadInput, Refused
 from agents.incident.finding import Criterion, FindingState, Remedy
-from agents.incident.ids import ProposalId
+from agents.incident.ids import PersonId, ProposalId
 from tests.unit.agents import world
 
 NOW = world.NOW
@@ -30,7 +30,15 @@ ROLL_BACK, RESTART = Remedy(action="rollback_deployment", only_if="deploy"), Rem
 RELOAD, DROP = Remedy(action="reload_schema_cache"), Remedy(action="drop_column")
 
 
-def made(finding, *remedies, policy=None, tried=(), criteria=((CRITERION, 7.0), (SHARE, 16.0)), number=1):
+def made(
+    finding,
+    *remedies,
+    policy=None,
+    tried=(),
+    criteria=((CRITERION, 7.0), (SHARE, 16.0)),
+    number=1,
+    asked_by=None,
+):
     return propose(
         finding,
         proposal_id=ProposalId("PR_1"),
@@ -42,6 +50,7 @@ def made(finding, *remedies, policy=None, tried=(), criteria=((CRITERION, 7.0), 
         policy=policy or Policy(version="1"),
         settle=timedelta(seconds=5),
         now=NOW,
+        asked_by=asked_by,
     )
 
 
@@ -76,6 +85,13 @@ def test_a_tier_1_action_asks_unless_the_owner_trusts_it_by_name(stale):
     assert isinstance(asks, Proposal)
     assert isinstance(alone, Proposal)
     assert (asks.mode, alone.mode, alone.trusted) == (Mode.ASK, Mode.POLICY, True)
+
+
+def test_what_somebody_asked_for_never_runs_alone_and_is_theirs_to_propose(stale):
+    policy = Policy(version="1", trusted=frozenset({"reload_schema_cache"}))
+    proposal = made(stale, RELOAD, policy=policy, asked_by=PersonId("ana"))
+    assert isinstance(proposal, Proposal)
+    assert (proposal.mode, proposal.trusted, proposal.proposed_by) == (Mode.ASK, False, "ana")
 
 
 def test_only_the_first_attempt_may_run_alone(stale):

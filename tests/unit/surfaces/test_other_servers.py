@@ -56,8 +56,8 @@ def unknown(given: dict[str, Any]) -> str:
 
 
 def test_telegram_what_is_optional_is_left_out_from_then_on():
-    bot = OldBot(unknown)
-    sender = Sender(bot, lambda: 0.0)  # type: ignore[arg-type]
+    bot: Any = OldBot(unknown)  # stands where a Bot is expected
+    sender = Sender(bot, lambda: 0.0)
 
     async def work() -> None:
         assert await sender.send("-1", SHOWN) == 5
@@ -71,8 +71,8 @@ def test_telegram_what_is_optional_is_left_out_from_then_on():
 
 
 def test_telegram_another_refusal_is_not_taken_for_that():
-    bot = OldBot(lambda _: "Bad Request: invalid reply_markup")
-    sender = Sender(bot, lambda: 0.0)  # type: ignore[arg-type]
+    bot: Any = OldBot(lambda _: "Bad Request: invalid reply_markup")  # stands where a Bot is expected
+    sender = Sender(bot, lambda: 0.0)
     with pytest.raises(telegram.Unacceptable):
         asyncio.run(sender.send("-1", SHOWN))
     bot.refuses = lambda _: ""
@@ -144,7 +144,8 @@ class OldSlack(slack.Calls):
                 return answered(200, {"ok": True, "channel": channel})
             raise SlackApiError("no", answered(404, {}))
 
-        self.client.api_call = api_call  # type: ignore[assignment]
+        client: Any = self.client
+        client.api_call = api_call
 
 
 @pytest.mark.parametrize(("verbs", "asked"), [({"GET"}, ["GET"]), ({"POST"}, ["GET", "POST"])])

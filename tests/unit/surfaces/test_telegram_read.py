@@ -205,7 +205,10 @@ def test_a_mangled_update_is_read_or_bad_input_and_nothing_else(name, part, valu
         return
 
 
-@pytest.mark.skipif(not SHARED.exists(), reason="the shared corpus is not in this checkout")
+@pytest.mark.skipif(
+    not SHARED.exists(),
+    reason="the payload corpus is not beside this checkout; tests/samples/telegram is always read",
+)
 def test_the_shared_corpus_opens_nothing_that_is_not_for_the_bot():
     seen = 0
     for row in map(json.loads, (SHARED / "index.jsonl").read_text().splitlines()):
