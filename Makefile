@@ -63,6 +63,7 @@ bench: $(MADE) ## Measure speed and footprint
 	@$(BIN)/python -m tests.bench $(ARGS)
 
 evals: $(MADE) ## Score diagnoses against known causes and report the calibration
+	@$(BIN)/python -m tests.evals.recorded --score
 	@$(BIN)/python -m tests.evals.calibrate --report $(ARGS)
 
 lock: $(MADE) ## Make both lock files anew from pyproject.toml; UPGRADE=1 takes newer versions

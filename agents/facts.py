@@ -14,11 +14,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from agents.incident.claims import FactName, Where
-from agents.incident.clock import from_ms, to_ms
+from agents.incident.clock import to_ms
 from agents.incident.evidence import Evidence, QuestionKind
 from agents.incident.quantities import QUANTITIES, Across, Quantity
+from agents.onset import Doubt, onset
 
 Point = tuple[float, ...]
 
@@ -26,8 +28,6 @@ BASELINE_GAP = 3
 """Recent windows left out before the baseline: an onset needs time to be noticed."""
 
 MIN_BASELINE_POINTS = 3
-MIN_ONSET_POINTS = 5
-ABNORMAL_Z = 3.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,9 +59,12 @@ class Reader:
 
     def __init__(self, evidence: Evidence, blob: bytes) -> None:
         self.evidence = evidence
+        self.blob = blob
         self._body = json.loads(blob) if blob else {}
         self._series = _series(self._body.get("series"))
         self._baseline = _series(self._body.get("baseline"))
+        self._lines: dict[Where, Sequence[tuple[float, float]]] = {}
+        self._onsets: dict[Where, tuple[datetime, datetime] | None] = {}
 
     @property
     def quantity(self) -> Quantity:
@@ -80,13 +83,19 @@ class Reader:
         """Change records kept."""
         return tuple(self._body.get("changes", ()))
 
+    def spans(self) -> tuple[Mapping[str, Any], ...]:
+        """Spans kept: ``trace_id``, ``span_id``, ``service``, ``at_ms`` and ``attributes`` each."""
+        return tuple(self._body.get("spans", ()))
+
+    def events(self) -> tuple[Mapping[str, Any], ...]:
+        """What the platform recorded of its objects: ``uid``, ``reason`` and ``at_ms`` each."""
+        return tuple(self._body.get("events", ()))
+
     def value(self, name: FactName, where: Where) -> float | None:
         """The fact as a number in the quantity's unit; ``None`` where the bytes do not hold it."""
         if self.evidence.question.kind is not QuestionKind.QUANTITY:
             return float(self.count()) if name is FactName.COUNT else None
-        chosen = self.matching(where)
-        window = self.evidence.window
-        recent = [s.within(to_ms(window.recent_start), to_ms(window.end)) for s in chosen]
+        recent = self._recent(where)
         match name:
             case FactName.RECENT:
                 return _together(recent, self.quantity.across)
@@ -106,12 +115,13 @@ class Reader:
             case FactName.COUNT:
                 return None
 
+    def _recent(self, where: Where) -> Sequence[Series]:
+        window = self.evidence.window
+        return [s.within(to_ms(window.recent_start), to_ms(window.end)) for s in self.matching(where)]
+
     def idle(self, where: Where) -> bool:
         """Whether the window's ratio was read and had nothing to divide by: measured, and nothing happened."""
-        window = self.evidence.window
-        points = [
-            p for s in self.matching(where) for p in s.within(to_ms(window.recent_start), to_ms(window.end)).points
-        ]
+        points = [p for s in self._recent(where) for p in s.points]
         return bool(points) and all(len(p) == 3 and p[2] == 0 for p in points)
 
     def _base(self, where: Where) -> float | None:
@@ -126,8 +136,13 @@ class Reader:
         edge = to_ms(window.end) - BASELINE_GAP * window.recent.total_seconds() * 1000
         return [(t, v) for t, v in self.line(where) if t < edge]
 
-    def line(self, where: Where) -> list[tuple[float, float]]:
+    def line(self, where: Where) -> Sequence[tuple[float, float]]:
         """(ms, value) of the matching series taken together, one point a step."""
+        if where not in self._lines:
+            self._lines[where] = self._line(where)
+        return self._lines[where]
+
+    def _line(self, where: Where) -> Sequence[tuple[float, float]]:
         step = max(self.evidence.step.total_seconds() * 1000, 1)
         buckets: dict[int, list[Series]] = defaultdict(list)
         for series in self.matching(where):
@@ -140,28 +155,31 @@ class Reader:
                 out.append((max(s.points[0][0] for s in parts), together))
         return out
 
-    def onset(self, where: Where) -> tuple[datetime, datetime] | None:
-        """Last normal to first abnormal sample of the run that reaches the present, widened by one step.
+    def past(self, where: Where) -> list[float]:
+        """The values before anything recent, as normal as this answer knows."""
+        return [v for _, v in self._before(where)]
 
-        A robust z against median and IQR and an effect floor must agree. ``None`` without a baseline.
-        """
-        before = [v for _, v in self._before(where)]
-        if len(before) < MIN_ONSET_POINTS:
-            return None
-        median = statistics.median(before)
-        quartiles = statistics.quantiles(before, n=4)
-        spread = max(quartiles[2] - quartiles[0], self.quantity.floor)
-        line = self.line(where)
-        first: int | None = None
-        for i in range(len(line) - 1, -1, -1):
-            if abs(line[i][1] - median) / spread >= ABNORMAL_Z:
-                first = i
-            elif first is not None and i + 1 < first:
-                break  # two normal samples in a row end the run; one is noise
-        if first is None or first == 0:
-            return None
-        step = self.evidence.step
-        return from_ms(line[first - 1][0]) - step, from_ms(line[first][0]) + step
+    def present(self, where: Where) -> list[float]:
+        """The values of the recent part of the window."""
+        start = to_ms(self.evidence.window.recent_start)
+        return [v for t, v in self.line(where) if t >= start]
+
+    def onset(self, where: Where) -> tuple[datetime, datetime] | None:
+        """When this quantity left its past, as an interval; ``None`` where that cannot be told."""
+        if where not in self._onsets:
+            evidence = self.evidence
+            doubt = Doubt(step=evidence.step, rate_window=evidence.rate_window, ingest_lag=evidence.ingest_lag)
+            self._onsets[where] = onset(self.line(where), self.past(where), self.quantity.floor, doubt)
+        return self._onsets[where]
+
+    def samples(self, name: FactName, where: Where) -> int:
+        """How many stored points (or lines) the fact is computed from."""
+        if self.evidence.question.kind is not QuestionKind.QUANTITY:
+            return self.count()
+        if name is FactName.BASELINE:
+            given = sum(len(s.points) for s in self._baseline if _match(s.labels, where))
+            return given or len(self._before(where))
+        return sum(len(s.points) for s in self._recent(where))
 
     def count(self) -> int:
         """How many kept lines match the question's pattern, counted again."""

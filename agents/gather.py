@@ -4,27 +4,26 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from agents.canonical import canonical, evidence_id, sha256
-from agents.incident.clock import iso, now
-from agents.incident.evidence import Answer, Evidence, Lineage, Question, Status, Window
-from agents.incident.ids import IncidentId
-from agents.incident.incident import Catalogue, Service
+from agents.canonical import canonical, fingerprint, normalised, sha256
+from agents.identity import completeness, identified, traced
+from agents.incident.catalogue import Catalogue, Scope
+from agents.incident.clock import now
+from agents.incident.evidence import Answer, Evidence, FetchedBy, Lineage, Question, Status, Window
+from agents.incident.ids import EvidenceId, IncidentId
 from agents.incident.redaction import redact, redact_tree
-from agents.ports import Probe
-
-Asked = tuple[Question, Service]
+from agents.ports import Asked, Probe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gathered:
-    """Evidence and the blobs it points to, by hash; and the questions no probe could take."""
+    """Evidence and the blobs it points to, by hash; and the questions nobody was asked, each with the reason."""
 
     evidence: tuple[Evidence, ...]
     blobs: Mapping[str, bytes]
-    unasked: tuple[Question, ...]
+    unasked: Mapping[Question, str]
 
 
 def gather(
@@ -35,29 +34,39 @@ def gather(
     probes: Sequence[Probe],
     window: Window,
     budget: timedelta,
+    scope: Scope,
+    fetched_by: FetchedBy = FetchedBy.ENGINE,
 ) -> Gathered:
     """Ask every probe about *questions* side by side and keep every answer.
 
-    A question outside the catalogue goes to no probe: an incident of one environment cannot reach another's
-    backends. A probe that is late or fails becomes one "could not look" for each of its questions.
+    A probe that is late or fails becomes one "could not look" for each of its questions.
+
+    Args:
+        scope: The incident's own: a question that it does not admit goes to no probe, nor does one about a service
+            the catalogue does not have.
+        fetched_by: Whose wish the questions are.
     """
-    ordered = sorted(set(questions), key=lambda q: (q.environment, q.service, q.kind, q.name))
     plan: dict[int, list[Asked]] = defaultdict(list)
-    unasked = []
-    for question in ordered:
-        service = catalogue.find(question.service, question.environment)
-        takers = [i for i, p in enumerate(probes) if p.answers(question, service)] if service is not None else []
+    unasked = {}
+    found = {q: catalogue.find(q.service, q.environment) for q in _ordered(questions)}
+    for question, service in found.items():
+        if service is None:
+            unasked[question] = f"{question.entity} is not in config/services.yaml"
+            continue
+        if why := service.closed_to(scope):
+            unasked[question] = why
+            continue
+        takers = [i for i, p in enumerate(probes) if p.answers(question, service)]
         for i in takers:
-            assert service is not None  # noqa: S101  # takers is empty without a service
             plan[i].append((question, service))
         if not takers:
-            unasked.append(question)
+            unasked[question] = "no probe is configured for it"
     evidence: list[Evidence] = []
     blobs: dict[str, bytes] = {}
     started = time.monotonic()
     pool = ThreadPoolExecutor(max_workers=max(len(plan), 1), thread_name_prefix="probe")
     try:
-        futures = {i: pool.submit(_look, probes[i], asked, window, budget) for i, asked in plan.items()}
+        futures = {i: pool.submit(_look, probes[i], asked, window, budget, scope) for i, asked in plan.items()}
         wait(futures.values(), timeout=budget.total_seconds())
         for i, future in futures.items():
             took = timedelta(seconds=time.monotonic() - started)
@@ -66,20 +75,24 @@ def gather(
             else:
                 answers = _unreachable(probes[i], plan[i], f"no answer within {budget.total_seconds():g} s")
             for answer in answers:
-                item, blob = _kept(answer, incident_id, probes[i].name, window, took)
+                item, blob = _kept(answer, incident_id, probes[i].name, window, took, fetched_by)
                 evidence.append(item)
                 blobs[item.blob_sha256] = blob
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-    return Gathered(evidence=tuple(evidence), blobs=blobs, unasked=tuple(unasked))
+    return Gathered(evidence=tuple(evidence), blobs=blobs, unasked=unasked)
+
+
+def _ordered(questions: Iterable[Question]) -> Sequence[Question]:
+    return sorted(set(questions), key=lambda q: (q.environment, q.service, q.kind, q.name))
 
 
 def _look(
-    probe: Probe, asked: Sequence[Asked], window: Window, budget: timedelta
+    probe: Probe, asked: Sequence[Asked], window: Window, budget: timedelta, scope: Scope
 ) -> tuple[tuple[Answer, ...], timedelta]:
     started = time.monotonic()
     try:
-        answers = tuple(probe.look(asked, window, budget))
+        answers = tuple(probe.look(asked, window, budget, scope))
     except Exception as error:  # noqa: BLE001  # a probe's own fault is a gap in one reading, never the end of triage
         answers = _unreachable(probe, asked, f"the probe failed: {type(error).__name__}")
     missing = [a for a in asked if a[0] not in {answer.question for answer in answers}]
@@ -92,16 +105,16 @@ def _unreachable(probe: Probe, asked: Sequence[Asked], reason: str) -> tuple[Ans
 
 
 def _kept(
-    answer: Answer, incident_id: IncidentId, probe: str, window: Window, took: timedelta
+    answer: Answer, incident_id: IncidentId, probe: str, window: Window, took: timedelta, fetched_by: FetchedBy
 ) -> tuple[Evidence, bytes]:
     """``keep``, or a gap where an answer has no canonical form."""
     try:
-        return keep(answer, incident_id, probe, window, took)
+        return keep(answer, incident_id, probe, window, took, fetched_by)
     except (ValueError, TypeError) as error:
         gap = could_not_look(
             answer.question, answer.lineage.pipeline, f"unreadable answer: {type(error).__name__}"
         )
-        return keep(gap, incident_id, probe, window, took)
+        return keep(gap, incident_id, probe, window, took, fetched_by)
 
 
 def could_not_look(question: Question, pipeline: str, reason: str, query: str = "") -> Answer:
@@ -116,32 +129,43 @@ def could_not_look(question: Question, pipeline: str, reason: str, query: str = 
     )
 
 
+def _clean(lineage: Lineage, counts: Counter[str]) -> Lineage:
+    """Names of producers and places come from labels, which anybody may have written."""
+
+    def several(texts: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(redact(text, counts) for text in texts)
+
+    return replace(
+        lineage,
+        producers=several(lineage.producers),
+        pipeline=redact(lineage.pipeline, counts),
+        quantity=redact(lineage.quantity, counts),
+        place=redact(lineage.place, counts),
+        derived_from=several(lineage.derived_from),
+        construction=several(lineage.construction),
+        samples=several(lineage.samples),
+        request_ids=several(lineage.request_ids),
+        exporter=redact(lineage.exporter, counts),
+        node=redact(lineage.node, counts),
+    )
+
+
 def keep(
-    answer: Answer, incident_id: IncidentId, probe: str, window: Window, latency: timedelta
+    answer: Answer,
+    incident_id: IncidentId,
+    probe: str,
+    window: Window,
+    latency: timedelta,
+    fetched_by: FetchedBy = FetchedBy.ENGINE,
 ) -> tuple[Evidence, bytes]:
     """*answer* redacted, made canonical and named after its bytes."""
     window = answer.window or window
     counts: Counter[str] = Counter()
-    blob = canonical(redact_tree(answer.body, counts))
-    digest = sha256(blob)
+    body = redact_tree(answer.body, counts)
+    blob = canonical(body)
     query = redact(answer.query, counts)
-    identity = {
-        "schema": 1,
-        "kind": answer.question.kind.value,
-        "name": answer.question.name,
-        "incident": incident_id,
-        "probe": probe,
-        "pipeline": answer.lineage.pipeline,
-        "entity": answer.question.entity,
-        "query": query,
-        "start": iso(window.start),
-        "end": iso(window.end),
-        "step_ms": round(answer.step.total_seconds() * 1000),
-        "status": answer.status.value,
-        "result_sha256": digest,
-    }
     evidence = Evidence(
-        id=evidence_id(identity),
+        id=EvidenceId(""),
         incident_id=incident_id,
         probe=probe,
         question=answer.question,
@@ -150,14 +174,25 @@ def keep(
         status=answer.status,
         reason=redact(answer.reason, counts),
         unit=answer.unit,
-        blob_sha256=digest,
+        blob_sha256=sha256(blob),
         size_bytes=len(blob),
-        lineage=answer.lineage,
-        entities=answer.entities,
+        lineage=traced(_clean(answer.lineage, counts), answer.question),
+        entities=tuple(redact(e, counts) for e in answer.entities),
         alive=answer.alive,
         step=answer.step,
         fetched_at=now(),
         latency=latency,
         redactions=dict(counts),
+        backend_fp=answer.backend or fingerprint(probe, answer.lineage.pipeline),
+        query_canonical=normalised(redact(answer.canonical_query, counts) or query),
+        limit=answer.limit,
+        completeness=completeness(
+            body,
+            limit_hit=answer.limit_hit or answer.status is Status.TRUNCATED,
+            warnings=tuple(redact(w, counts) for w in answer.warnings),
+        ),
+        rate_window=answer.rate_window,
+        ingest_lag=answer.ingest_lag,
+        fetched_by=fetched_by,
     )
-    return evidence, blob
+    return identified(evidence), blob

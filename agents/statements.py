@@ -1,9 +1,10 @@
 """What may be said: claims made from readings, refuters in words, and what nobody could look at."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 
 from agents import gates
-from agents.hypotheses import Hypothesis, asking
+from agents.hypotheses import Hypothesis
 from agents.incident.claims import (
     Claim,
     FactName,
@@ -17,10 +18,10 @@ from agents.incident.claims import (
 from agents.incident.evidence import Question, QuestionKind, Status
 from agents.incident.finding import RefuterOutcome, RefuterSeen, Said
 from agents.incident.ids import EvidenceId
-from agents.incident.incident import Catalogue, Incident, Service
 from agents.incident.quantities import QUANTITIES
 from agents.render import say
-from agents.signatures.evaluate import Bench, Seen, Truth, read
+from agents.saying import quoted
+from agents.signatures.evaluate import Bench, Seen, Truth
 from agents.signatures.model import predicates
 
 INVERSE = {Op.GE: Op.LT, Op.GT: Op.LE, Op.LE: Op.GT, Op.LT: Op.GE, Op.EQ: Op.NE, Op.NE: Op.EQ}
@@ -89,6 +90,8 @@ def order(seen: Sequence[Seen], court: gates.Court, bench: Bench) -> list[Said]:
                 second=second_at,
                 first_what=first.reader.quantity.title,
                 second_what=second.reader.quantity.title,
+                first_where=first.where,
+                second_where=second.where,
             )
             if gates.judge(claim, court) is None:
                 out.append(Said(claim=claim, text=say(claim, dict(bench.readers))))
@@ -134,7 +137,39 @@ def refuters_of(hypothesis: Hypothesis, bench: Bench) -> tuple[RefuterSeen, ...]
                 claim=claim,
             )
         )
-    return tuple(out)
+    return (*out, *_order_refuter(hypothesis, bench))
+
+
+BEGAN_LATE = "it began only after what it would have caused"
+
+
+def _order_refuter(hypothesis: Hypothesis, bench: Bench) -> tuple[RefuterSeen, ...]:
+    """That a mechanism came after its symptom, in the words of the two."""
+    if hypothesis.late is None:
+        return ()
+    symptom, mechanism = hypothesis.late
+    first, second = symptom.reader.onset(symptom.where), mechanism.reader.onset(mechanism.where)
+    assert first is not None and second is not None  # noqa: S101  # what is late has two onsets
+    claim = Precedes(
+        first_evidence=symptom.reader.evidence.id,
+        second_evidence=mechanism.reader.evidence.id,
+        first=first,
+        second=second,
+        first_what=symptom.reader.quantity.title,
+        second_what=mechanism.reader.quantity.title,
+        first_where=symptom.where,
+        second_where=mechanism.where,
+    )
+    return (
+        RefuterSeen(
+            id=f"{hypothesis.signature.id}.order",
+            means=BEGAN_LATE,
+            hard=True,
+            outcome=RefuterOutcome.FIRED,
+            text=f"{BEGAN_LATE} ({say(claim, dict(bench.readers))})",
+            claim=claim,
+        ),
+    )
 
 
 def worst_replica(seen: Sequence[Seen]) -> str | None:
@@ -163,71 +198,36 @@ def chart(leads: Sequence[Seen], bench: Bench) -> EvidenceId | None:
     return best if length > 2 else None
 
 
-def felt_now(service: Service, bench: Bench, catalogue: Catalogue) -> bool | None:
-    """Whether users feel something now; ``None`` when no objective could be read."""
-    answers = [
-        read(reader, FactName.RECENT, Where(), Op.GT, bound)[0]
-        for edge in catalogue.edges(service)
-        for quantity, bound in edge.objectives.items()
-        for reader in bench.about(asking(edge, quantity))
-    ]
-    if Truth.TRUE in answers:
-        return True
-    return False if Truth.FALSE in answers else None
+NO_PROBE = "no probe is configured for it"
+"""As ``gather`` says it of a question that nobody takes."""
 
 
-def symptom_read(incident: Incident, service: Service, bench: Bench, catalogue: Catalogue) -> bool:
-    """Whether the alert's own quantity is known and was read: only then may it be called over."""
-    quantity = catalogue.symptoms.get(incident.title)
-    return quantity is not None and any(
-        read(reader, FactName.RECENT, Where(), Op.LE, edge.objectives.get(quantity, 0.0))[0] is Truth.TRUE
-        for edge in catalogue.edges(service)
-        for reader in bench.about(asking(edge, quantity))
-    )
+def not_checked(bench: Bench, unasked: Mapping[Question, str] | Sequence[Question]) -> tuple[str, ...]:
+    """What nobody could look at, grouped by reason; where one probe answered, another's silence is no gap.
 
-
-def felt_claims(service: Service, bench: Bench, catalogue: Catalogue, court: gates.Court) -> tuple[Said, ...]:
-    """What users feel, as facts: shown where no cause can be named."""
-    out = []
-    for edge in catalogue.edges(service):
-        for quantity, bound in edge.objectives.items():
-            # Of several probes the one that knows most of its own past is cited.
-            answers = sorted(bench.about(asking(edge, quantity)), key=lambda r: -len(r.line(Where())))
-            for reader in answers:
-                truth, value = read(reader, FactName.RECENT, Where(), Op.GT, bound)
-                if value is None or truth is Truth.UNKNOWN:
-                    continue
-                claim = MetricValue(
-                    evidence=reader.evidence.id,
-                    entity=edge.id,
-                    fact=FactName.RECENT,
-                    where=Where(),
-                    value=value,
-                    op=Op.GT if truth is Truth.TRUE else Op.LE,
-                    threshold=bound,
-                )
-                if gates.judge(claim, court) is None:
-                    out.append(Said(claim=claim, text=say(claim, dict(bench.readers))))
-                    break
-    return tuple(out)
-
-
-def not_checked(bench: Bench, unasked: Sequence[Question]) -> tuple[str, ...]:
-    """What nobody could look at, grouped by reason; where one probe answered, another's silence is no gap."""
+    A question that no probe takes is a gap where it is about requests or errors; one that was refused is always.
+    """
     failed: dict[str, set[str]] = {}
     for evidence in bench.evidence():
         answered = any(r.evidence.status is not Status.ERROR for r in bench.about(evidence.question))
         if evidence.status is Status.ERROR and not answered:
-            failed.setdefault(f"{evidence.probe}: {evidence.reason}", set()).add(evidence.question.service)
-    lines = [
+            why = evidence.reason if OURS.fullmatch(evidence.reason) else quoted(evidence.reason)
+            failed.setdefault(f"{evidence.probe}: {why}", set()).add(evidence.question.service)
+    reasons = unasked if isinstance(unasked, Mapping) else dict.fromkeys(unasked, NO_PROBE)
+    silent: dict[str, set[str]] = {}
+    for question, reason in reasons.items():
+        if reason != NO_PROBE:
+            silent.setdefault(reason, set()).add(question.service)
+        elif question.kind is not QuestionKind.LOG and question.name in CORE:
+            silent.setdefault("no probe is configured for its requests and errors", set()).add(question.service)
+    return tuple(
         f"{', '.join(f'`{s}`' for s in sorted(services))} ({reason})"
-        for reason, services in sorted(failed.items())
-    ]
-    silent = sorted({q.service for q in unasked if q.kind is not QuestionKind.LOG and _core(q)})
-    if silent:
-        lines.append(f"{', '.join(f'`{s}`' for s in silent)} (no probe is configured for its requests and errors)")
-    return tuple(lines)
+        for found in (failed, silent)
+        for reason, services in sorted(found.items())
+    )
 
 
-def _core(question: Question) -> bool:
-    return question.name in {"request_rate", "server_error_ratio"}
+OURS = re.compile(r"[A-Za-z0-9 ,.;:'’()_/%=+-]{0,300}(?<!:)")
+"""A reason as probes word it; one that holds anything else has been written by somebody else, and is quoted."""
+
+CORE = frozenset({"request_rate", "server_error_ratio"})

@@ -1,53 +1,34 @@
 """Incident, Evidence → Finding: every signature on every entity, through the gates, or an honest abstention."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
-from agents import gates, scoring
-from agents.calibration import Calibrated, Calibration
-from agents.hypotheses import Hypothesis, asking, carries, weigh
-from agents.incident.claims import Cause, ChangeFact
+from agents import gates
+from agents.conviction import MAX_AGE, convict, court_of
+from agents.grounding import grounded
+from agents.hypotheses import Hypothesis, asking, ranked, weigh
 from agents.incident.evidence import Evidence, Question
 from agents.incident.finding import (
+    MAY_ACT,
     Dropped,
     Finding,
     FindingState,
-    GroupSeen,
     RefuterOutcome,
-    Said,
+    RefuterSeen,
     Suspect,
 )
 from agents.incident.ids import EvidenceId, FindingId
-from agents.incident.incident import Catalogue, Incident, Service
-from agents.lineage import independent
-from agents.render import allowed, leaks, render, say
-from agents.signatures.evaluate import Bench, Seen, entities, questions
-from agents.signatures.model import Group, Signature
-from agents.statements import (
-    chart,
-    claim_of,
-    felt_claims,
-    felt_now,
-    not_checked,
-    one_a_predicate,
-    order,
-    refuters_of,
-    symptom_read,
-    worst_replica,
-)
+from agents.incident.incident import Incident
+from agents.knowledge import Knowledge
+from agents.render import allowed, leaks, render
+from agents.signatures.evaluate import Bench, entities, questions
+from agents.statements import not_checked, refuters_of
+from agents.symptoms import felt_claims, felt_now, moved_claims, symptom_read
 
-MAX_AGE = timedelta(minutes=2)
+__all__ = ["MAX_AGE", "Knowledge", "triage", "wanted"]
+
 MAX_SUSPECTS = 3
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Knowledge:
-    """What triage knows before it looks."""
-
-    catalogue: Catalogue
-    signatures: tuple[Signature, ...]
-    calibration: Calibration
 
 
 def wanted(incident: Incident, knowledge: Knowledge) -> set[Question]:
@@ -68,17 +49,20 @@ def triage(
     incident: Incident,
     evidence: Sequence[Evidence],
     *,
-    unasked: Sequence[Question],
+    unasked: Mapping[Question, str] | Sequence[Question],
     read_blob: Callable[[str], bytes],
     knowledge: Knowledge,
     finding_id: FindingId,
     at: datetime,
+    earlier: Finding | None = None,
 ) -> Finding:
     """What broke, with every claim re-derived from the bytes behind *read_blob*.
 
     Args:
-        unasked: Questions that no configured probe could take; they are named as blind spots.
+        unasked: Questions that nobody was asked, with the reason (without reasons: no probe is configured); they
+            are named as blind spots.
         at: The present, against which the age of evidence is judged.
+        earlier: What was found before. If it named a cause that a hard refuter contradicts now, it is taken back.
     """
     readers, dropped = gates.admit(evidence, read_blob)
     bench = Bench(readers)
@@ -88,22 +72,22 @@ def triage(
         named = f"`{incident.service}`" if incident.service else "none is named by the alert"
         missing = f"the service ({named}) is not in config/services.yaml"
         return _send(replace(empty, state=FindingState.BLIND, not_checked=(missing,)), bench)
-    hypotheses = sorted(
-        (
-            weigh(signature, entity, bench, knowledge.catalogue, at)
-            for signature in knowledge.signatures
-            for entity in entities(signature, service, knowledge.catalogue)
-        ),
-        key=lambda h: h.score,
-        reverse=True,
+    hypotheses = ranked(
+        weigh(signature, entity, bench, knowledge.catalogue, at)
+        for signature in knowledge.signatures
+        for entity in entities(signature, service, knowledge.catalogue)
     )
     standing = [h for h in hypotheses if not h.refuted]
+    shown = [h for h in standing if any(g.mechanism for g, _ in h.true_groups)]
+    contradicted = _contradicted(earlier, hypotheses)
+    if earlier is not None and contradicted is not None:
+        taken_back = _contested(empty, earlier, contradicted, shown, bench)
+        return _send(replace(taken_back, not_checked=not_checked(bench, unasked), dropped=dropped), bench)
     if standing:
-        finding, drops = _convict(standing, service, bench, knowledge, empty)
+        finding, drops = convict(standing, service, bench, knowledge, empty)
         dropped += drops
         if finding is not None:
             return _send(replace(finding, dropped=dropped), bench)
-    shown = [h for h in standing if any(g.mechanism for g, _ in h.true_groups)]
     felt = felt_now(service, bench, knowledge.catalogue)
     if felt is None:
         state = FindingState.BLIND
@@ -113,22 +97,56 @@ def triage(
         state = FindingState.NO_FAULT
     else:
         state = FindingState.INCONCLUSIVE
-    contradicted = [h for h in hypotheses if h.refuted and len(h.true_groups) > 1]
+    refuted = [h for h in hypotheses if h.refuted and len(h.true_groups) > 1]
+    court = court_of(empty, bench, timedelta(hours=1), knowledge)
+    told = felt_claims(service, bench, knowledge.catalogue, court)
+    if state is FindingState.INCONCLUSIVE:
+        told += moved_claims(bench, court, told)
     finding = replace(
         empty,
         state=state,
-        claims=felt_claims(service, bench, knowledge.catalogue, _court(empty, bench, timedelta(hours=1))),
+        claims=told,
         not_checked=not_checked(bench, unasked),
-        suspects=tuple(
-            Suspect(signature=h.signature.id, title=h.signature.title, entity=h.entity.id, score=h.score)
-            for h in shown[:MAX_SUSPECTS]
-        ),
-        refuters=tuple(
-            r for h in contradicted[:1] for r in refuters_of(h, bench) if r.outcome is RefuterOutcome.FIRED
-        ),
+        suspects=_suspects(shown),
+        refuters=tuple(r for h in refuted[:1] for r in _fired(h, bench)),
         dropped=dropped,
     )
     return _send(finding, bench)
+
+
+def _suspects(shown: Sequence[Hypothesis]) -> tuple[Suspect, ...]:
+    return tuple(
+        Suspect(signature=h.signature.id, title=h.signature.title, entity=h.entity.id, score=h.score)
+        for h in shown[:MAX_SUSPECTS]
+    )
+
+
+def _fired(hypothesis: Hypothesis, bench: Bench) -> tuple[RefuterSeen, ...]:
+    return tuple(r for r in refuters_of(hypothesis, bench) if r.outcome is RefuterOutcome.FIRED)
+
+
+def _contradicted(earlier: Finding | None, hypotheses: Sequence[Hypothesis]) -> Hypothesis | None:
+    """The cause that *earlier* named, if what is known now refutes it."""
+    if earlier is None or earlier.state not in MAY_ACT:
+        return None
+    named = (earlier.signature, earlier.entity)
+    return next((h for h in hypotheses if h.refuted and (h.signature.id, h.entity.id) == named), None)
+
+
+def _contested(
+    empty: Finding, earlier: Finding, now: Hypothesis, shown: Sequence[Hypothesis], bench: Bench
+) -> Finding:
+    """*earlier* taken back: what it named, what speaks against it, and who is suspected instead."""
+    return replace(
+        empty,
+        state=FindingState.CONTESTED,
+        contests=earlier.id,
+        retracted=Suspect(
+            signature=now.signature.id, title=now.signature.title, entity=now.entity.id, score=now.score
+        ),
+        refuters=_fired(now, bench),
+        suspects=_suspects(shown),
+    )
 
 
 def _empty(incident: Incident, finding_id: FindingId, at: datetime, evidence: tuple[EvidenceId, ...]) -> Finding:
@@ -164,107 +182,9 @@ def _empty(incident: Incident, finding_id: FindingId, at: datetime, evidence: tu
     )
 
 
-def _court(finding: Finding, bench: Bench, lookback: timedelta) -> gates.Court:
-    return gates.Court(
-        incident_id=finding.incident_id,
-        readers=bench.readers,
-        now=finding.made_at,
-        max_age=MAX_AGE,
-        lookback=lookback,
-    )
-
-
-def _convict(
-    standing: Sequence[Hypothesis], alerted: Service, bench: Bench, knowledge: Knowledge, empty: Finding
-) -> tuple[Finding | None, tuple[Dropped, ...]]:
-    """A finding that names the strongest hypothesis, or ``None`` when it does not carry; and what was dropped."""
-    best = standing[0]
-    court = _court(empty, bench, best.signature.lookback)
-    readers = dict(bench.readers)
-    drops: list[Dropped] = []
-    said: list[Said] = []
-    leads: list[Seen] = []
-    kept: list[tuple[Group, tuple[Evidence, ...], tuple[float, ...]]] = []
-    for (group, seen), ratios in zip(best.true_groups, best.ratios, strict=True):
-        refusals = []
-        for chosen in one_a_predicate(seen):
-            claim = claim_of(chosen)
-            refusal = gates.judge(claim, court)
-            if refusal is None:
-                said.append(Said(claim=claim, text=say(claim, readers)))
-            else:
-                refusals.append(refusal)
-        drops += refusals
-        if not refusals:
-            leads.append(one_a_predicate(seen)[0])
-            kept.append((group, tuple(s.reader.evidence for s in seen), ratios))
-    signals = independent([evidence for _, evidence, _ in kept])
-    score = scoring.score(best.prior, [ratios for _, _, ratios in kept], best.soft)
-    groups = [group for group, _, _ in kept]
-    if not carries(best, score, groups, signals, alerted, bench, knowledge.catalogue, standing[1:]):
-        return None, tuple(drops)
-    calibrated = knowledge.calibration.read(score)
-    state = _state(calibrated, best.signature)
-    if state is None:
-        return None, tuple(drops)
-    said += order(leads, court, bench)
-    if best.change is not None:
-        change, record = best.change
-        fact = ChangeFact(
-            evidence=record.id,
-            entity=best.entity.service.id,
-            change_id=change.id,
-            kind=change.kind.value,
-            at=change.at,
-        )
-        refusal = gates.judge(fact, court)
-        if refusal is None:
-            said.append(Said(claim=fact, text=say(fact, readers)))
-        else:
-            drops.append(refusal)
-    cause = Cause(
-        signature=best.signature.id,
-        title=best.signature.title,
-        entity=best.entity.id,
-        evidence=tuple(e.id for _, evidence, _ in kept for e in evidence),
-    )
-    refuters = refuters_of(best, bench)
-    finding = replace(
-        empty,
-        state=state,
-        signature=best.signature.id,
-        title=best.signature.title,
-        note=best.signature.note,
-        service=best.entity.service.name,
-        environment=best.entity.service.environment,
-        entity=best.entity.id,
-        replica=best.entity.replica or worst_replica(leads),
-        p=calibrated.p,
-        p_low=calibrated.p_low,
-        n=calibrated.n,
-        score=score,
-        claims=(Said(claim=cause, text=say(cause, readers)), *said),
-        groups=tuple(
-            GroupSeen(id=g.id, vantage=g.vantage, evidence=tuple(e.id for e in evidence))
-            for g, evidence, _ in kept
-        ),
-        independent_groups=signals,
-        refuters=refuters,
-        not_checked=tuple(f"{r.means} ({r.text})" for r in refuters if r.outcome is RefuterOutcome.UNKNOWN),
-        change=best.change[0] if best.change else None,
-        chart=chart(leads, bench),
-    )
-    return finding, tuple(drops)
-
-
-def _state(calibrated: Calibrated, signature: Signature) -> FindingState | None:
-    if calibrated.p_low >= signature.diagnosed_at:
-        return FindingState.DIAGNOSED
-    return FindingState.LIKELY if calibrated.p_low >= 0.5 else None
-
-
 def _send(finding: Finding, bench: Bench) -> Finding:
     """*finding* with its text, parsed again before it leaves (G14); a leak stops the text, not the incident."""
+    finding = replace(finding, claims=tuple(grounded(s, bench.readers) for s in finding.claims))
     rendered = render(finding)
     escaped = leaks(rendered.text, allowed(rendered, dict(bench.readers)))
     if not escaped:

@@ -4,7 +4,7 @@ import json
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -307,6 +307,72 @@ def parse(
     typer.echo(parse_cli.printed(found))
 
 
+@app.command()
+def replay(
+    folder: Annotated[Path, typer.Argument(help="A recorded incident; tests/samples/incidents has some.")],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+    model: Annotated[
+        str, typer.Option(help="off: the engine alone; scripted:FILE; or a model as MODEL__NAME names one.")
+    ] = "off",
+    config: Annotated[
+        Path | None, typer.Option(help="Take signatures and calibration from this folder, not from the project's.")
+    ] = None,
+) -> None:
+    """Diagnose a recorded incident again, offline: the same bytes make the same finding."""
+    from bot import replay as again
+    from bot.recordings import reading
+
+    recording = reading.read(folder)
+    knowledge = again.knowledge_of(recording, config)
+    if model == "off":
+        done, said = again.replay(recording, knowledge), None
+    else:
+        done, said = _rethought(recording, knowledge, model, config)
+    if as_json:
+        typer.echo(json.dumps(again.document(done) | ({"model": said} if said else {}), ensure_ascii=False))
+        return
+    typer.echo(again.printed(done))
+    if said is not None:
+        typer.echo("\n".join(["", "Model", *(f"  {name}: {value}" for name, value in said.items())]))
+
+
+def _rethought(
+    recording: Any, knowledge: Any, model: str, config: Path | None
+) -> tuple[Any, dict[str, Any] | None]:
+    """A replay with a model beside the engine, and what became of that."""
+    from bot import processes, rethink
+    from bot import replay as again
+    from bot.settings import TriageSettings, read
+    from bot.wiring.thinking import thinking_of
+
+    settings = read(TriageSettings).model.model_copy(update={"name": model})
+    thinking = thinking_of(settings, config or processes.root() / "config")
+    assert thinking is not None  # noqa: S101  # it has a name
+    said: list[dict[str, Any]] = []
+    think = rethink.thinker(recording, knowledge, thinking, lambda r: said.append(rethink.document(r)))
+    return again.replay(recording, knowledge, think=think), said[-1] if said else None
+
+
+@app.command()
+def record(
+    incident_id: Annotated[str, typer.Argument(help="INC_…")],
+    folder: Annotated[Path, typer.Argument(help="A new folder to write.")],
+) -> None:
+    """Write an incident from the journal as a recording that can be replayed; secrets stop it."""
+    from agents.incident.ids import IncidentId
+    from bot import configuration
+    from bot import record as recorder
+    from bot.journal.journal import Journal, open_engine
+    from bot.settings import Settings, read
+
+    settings = read(Settings)
+    _checked(settings.journal)
+    with Journal(open_engine(settings.journal)).read() as tx:
+        made = recorder.recording(tx, IncidentId(incident_id), configuration.services(settings.config))
+    recorder.write(made, folder)
+    typer.echo(f"{folder} holds {incident_id}; truth.yaml says what is known of its cause", err=True)
+
+
 @evidence_app.command("show")
 def evidence_show(
     evidence_id: Annotated[str, typer.Argument(help="ev_…, or the beginning of one.")],
@@ -321,8 +387,27 @@ def evidence_show(
     settings = read(Settings)
     _checked(settings.journal)
     with Journal(open_engine(settings.journal)).read() as tx:
-        item, blob = evidence.find(tx, evidence_id)
+        item, blob = evidence.find(tx, evidence_id, verified=False)
     typer.echo(evidence_text(item, blob, whole=whole))
+
+
+@evidence_app.command("verify")
+def evidence_verify(incident_id: Annotated[str, typer.Argument(help="INC_…")]) -> None:
+    """Hold everything kept of one incident against its chain of hashes; 1 when something was changed."""
+    from agents.incident.ids import IncidentId
+    from bot.journal import chain, incidents
+    from bot.journal.journal import Journal, open_engine
+    from bot.settings import Settings, read
+    from bot.show import chain_text
+
+    settings = read(Settings)
+    _checked(settings.journal)
+    wanted = IncidentId(incident_id)
+    with Journal(open_engine(settings.journal)).read() as tx:
+        incidents.load(tx, wanted)
+        verified = chain.verify(tx, wanted)
+    typer.echo(chain_text(verified))
+    raise typer.Exit(0 if verified.whole else 1)
 
 
 @incident_app.command("show")

@@ -8,7 +8,7 @@ import contextlib
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -18,13 +18,15 @@ from starlette.routing import Route
 from agents.incident.errors import BadInput, JournalUnavailable, Refused, ResponderError, Transient
 from agents.incident.ids import IncidentId, new_id
 from bot.desk import commands, desk
-from bot.journal import codec, escalations, incidents, intake, selftests
+from bot.journal import codec, escalations, incidents, intake, notices, selftests
 from bot.journal.escalations import Owed
 from bot.journal.intake import Held, Said
 from bot.journal.journal import Journal
+from bot.journal.notices import Notice
 from bot.pagers.ports import Call, Pager
 from bot.surfaces import speaker
-from bot.surfaces.ports import Chat, Incoming, Reply, Take, Typed
+from bot.surfaces.notices import message as notice_message
+from bot.surfaces.ports import Chat, Incoming, Kind, Lane, Reply, Take, Typed
 from bot.surfaces.speaker import Speech
 from bot.wiring.parts import DeskParts
 
@@ -56,6 +58,15 @@ class ChatParts:
     chats: Sequence[Chat]
     pagers: Sequence[Pager]
     log: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Worked:
+    """What a delivery asked and the answer to it; ``new`` when the answer was worked out now."""
+
+    incoming: Incoming
+    reply: Reply
+    new: bool
 
 
 class Chats:
@@ -170,17 +181,16 @@ class Chats:
         """Work on one stored delivery and answer it. What fails for want of the journal is swept up later."""
         log = self._parts.log
         try:
-            incoming, held, error = await self._run(lambda: self._read(chat, row))
-            if incoming is None or held is None:
-                self._finish(row, error)
+            worked = await self._run(lambda: self._work_on(chat, row))
+            if isinstance(worked, str):
+                self._finish(row, worked)
                 return
-            reply = await self._run(lambda: self._replied(incoming, held))
-            if held.reply is None:
+            if worked.new:
                 # Worked out once, however often it is then answered.
-                self._worked[row] = codec.dump(reply)
+                self._worked[row] = codec.dump(worked.reply)
                 self._writing.set()
             self._news.set()
-            await self._deliver(chat, incoming, reply)
+            await self._deliver(chat, worked.incoming, worked.reply)
             self._finish(row, "")
         except Transient as error:
             log.warning("chat.waiting", surface=chat.name, inbox_id=row, error=str(error))
@@ -188,16 +198,21 @@ class Chats:
             log.exception("chat.failed", surface=chat.name, inbox_id=row)
             self._finish(row, f"failed: {type(error).__name__}")  # what fails now would fail at every sweep
 
-    def _read(self, chat: Chat, row: str) -> tuple[Incoming | None, Held | None, str]:
+    def _work_on(self, chat: Chat, row: str) -> _Worked | str:
+        """One stored delivery worked on; where there is nothing to answer, why (empty: it was not for the bot)."""
         with self._parts.journal.read() as tx:
             held = intake.held(tx, row)
         if held is None:
-            return None, None, ""
+            return ""
         try:
-            return chat.read(held.body), held, ""
+            incoming = chat.read(held.body)
         except BadInput as error:
             self._parts.log.warning("chat.unreadable", surface=chat.name, inbox_id=row, error=str(error))
-            return None, held, str(error)
+            return str(error)
+        if incoming is None:
+            return ""
+        incoming = replace(incoming, delivery=row)
+        return _Worked(incoming=incoming, reply=self._replied(incoming, held), new=held.reply is None)
 
     def _replied(self, incoming: Incoming, held: Held) -> Reply:
         if held.reply is not None:
@@ -273,6 +288,7 @@ class Chats:
                 try:
                     await speaker.speak(self._parts.speech, chat)
                     await self._selftests(chat)
+                    await self._notices(chat)
                     pause = LOOK_S
                 except Transient as error:
                     pause = min(max(pause * 2, 0.5), LONGEST_PAUSE_S / 3)
@@ -296,6 +312,23 @@ class Chats:
         for test_id in await self._run(to_post):
             ref = await chat.selftest(test_id)
             await self._run(partial(posted, test_id, ref))
+
+    async def _notices(self, chat: Chat) -> None:
+        """Tell the owners of sources what they have to know, when there is room for it."""
+
+        def to_post() -> Sequence[Notice]:
+            with self._parts.journal.read() as tx:
+                return notices.to_post(tx, chat.name)
+
+        def posted(notice: Notice) -> None:
+            with self._parts.journal.write("notice.posted") as tx:
+                notices.posted(tx, chat.name, notice)
+
+        for notice in await self._run(to_post):
+            if not chat.budget.may(Kind.POST, Lane.DETAIL):
+                return
+            await chat.post(notice_message(notice), None)
+            await self._run(partial(posted, notice))
 
     async def _page(self, pager: Pager) -> None:
         while True:

@@ -17,7 +17,20 @@ from agents.incident import crash
 from agents.incident.errors import QueueUnreachable, Refused, Transient
 from agents.incident.ids import IncidentId, RunId
 from agents.incident.lifecycle import HOLDS_LEASE, ActionState, IncidentState
-from bot.journal import access, approvals, escalations, incidents, intake, outbox, runs, verifications
+from bot.grouping import Grouping
+from bot.journal import (
+    access,
+    approvals,
+    episodes,
+    escalations,
+    incidents,
+    intake,
+    notices,
+    outbox,
+    refusals,
+    runs,
+    verifications,
+)
 from bot.journal import tables as t
 from bot.journal.journal import Journal, Tx
 from bot.queue import Doorbell
@@ -31,6 +44,7 @@ SAMPLE_AGAIN = timedelta(seconds=10)
 MAX_TRIAGES = 3
 STUCK = timedelta(minutes=5)
 WATCH = timedelta(minutes=30)
+KEEP_DELIVERIES = timedelta(hours=72)
 KEEP_BELLS = timedelta(hours=1)
 
 
@@ -52,6 +66,7 @@ class ClockParts:
     doorbell: Doorbell
     locks: RedisLocks
     limits: Limits
+    grouping: Grouping
     log: Any
 
 
@@ -85,6 +100,7 @@ def tick(parts: ClockParts) -> None:
     with parts.journal.read() as tx:
         questions = approvals.any_due(tx)
         looks = incidents.any_look_due(tx)
+        ends = episodes.any_due(tx)
         windows = verifications.due(tx)
     if questions:
         with parts.journal.write("approvals.expired") as tx:
@@ -93,6 +109,9 @@ def tick(parts: ClockParts) -> None:
         with parts.journal.write("looks.due") as tx:
             for incident_id in incidents.looks_due(tx):
                 tx.ring("diagnose", incident_id)
+    if ends:
+        with parts.journal.write("ends.believed") as tx:
+            episodes.believe(tx)
     for window in windows:
         with parts.journal.write("verification.due") as tx:
             verifications.postpone(tx, window, SAMPLE_AGAIN)
@@ -121,10 +140,15 @@ def reconcile(parts: ClockParts) -> None:
 
 
 def waiting(parts: ClockParts) -> None:
-    """Ring again for deliveries and triages that nobody took up."""
+    """Ring again for deliveries and triages that nobody took up; forget what is long done with."""
     with parts.journal.write("reconcile") as tx:
-        for inbox_id in intake.waiting(tx, older_than=timedelta(seconds=5)):
-            tx.ring_again("intake", inbox_id, every=_every(parts))
+        left = intake.oldest_stored(tx)
+        if left is not None and left > timedelta(seconds=5):
+            tx.ring_again("intake", intake.INBOX, every=_every(parts))
+        intake.prune(tx, KEEP_DELIVERIES)
+        notices.of_refusals(tx)
+        notices.of_alerts(tx)
+        refusals.prune(tx, KEEP_DELIVERIES)
         _triages(tx, parts)
         outbox.prune(tx, KEEP_BELLS)
         access.prune(tx)
@@ -191,6 +215,13 @@ def followers(parts: ClockParts) -> None:
                 incident = incidents.load(tx, IncidentId(row["id"]), lock=True)
                 reason = "verified, and yet the alert goes on"
                 incidents.move(tx, incident, S.REOPENED, actor="clock", reason=reason)
+
+
+def waited(parts: ClockParts) -> None:
+    """Incidents that waited for another one, and alerts that were under maintenance."""
+    with parts.journal.write("waited") as tx:
+        incidents.waits_over(tx, parts.grouping.rules.wait_at_most)
+        episodes.after_maintenance(tx, parts.grouping)
 
 
 def call_again(parts: ClockParts) -> None:
@@ -277,5 +308,6 @@ RECONCILED: tuple[Callable[[ClockParts], None], ...] = (
     waiting,
     unfinished,
     followers,
+    waited,
     call_again,
 )

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -11,39 +11,22 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from actions.action import Tier
 from actions.catalogue import CATALOGUE
 from actions.policy import People, Person, Policy, Windows
+from agents.incident.catalogue import Catalogue, Scope
 from agents.incident.errors import BadInput
 from agents.incident.ids import PersonId
-from agents.incident.incident import Catalogue, Replica, Service
 from agents.incident.quantities import QUANTITIES
+from bot.grouping import Grouping, Rule, Rules, Use
+from bot.services import BackendName, Name, Services, backend_name, catalogue
+
+if TYPE_CHECKING:
+    from bot.receiver.systems import generic
 
 M = TypeVar("M", bound=BaseModel)
 Seconds = Annotated[float, Field(gt=0)]
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=120)]
 
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class _Replica(_Strict):
-    metrics: str | None = None
-    health: str | None = None
-    log: str | None = None
-
-
-class _Service(_Strict):
-    environment: Name
-    calls: list[Name] = []
-    edge: bool = False
-    objectives: dict[str, float] = {"server_error_ratio": 0.02, "slow_request_ratio": 0.25}
-    replicas: dict[Name, _Replica] = {}
-
-
-class _Services(_Strict):
-    schema_: Literal[1] = Field(alias="schema")
-    telemetry_interval_s: Seconds = 15
-    symptoms: dict[str, str] = {}
-    services: dict[Name, _Service] = {}
 
 
 class _Person(_Strict):
@@ -85,13 +68,54 @@ class _Policy(_Strict):
 
 
 class Source(_Strict):
-    """One configured sender. ``allow_unsigned`` must be said; it is never the default."""
+    """One configured sender. ``allow_unsigned`` must be said; it is never the default.
 
-    system: Literal["alertmanager", "cdevents", "otlp"]
+    ``proof`` is a scheme of bot/receiver/proofs, left out: what the system itself signs with, else a bearer token.
+    ``service`` and ``environment`` stand in where a delivery names none. ``issuer`` is the id of Entra's tenant,
+    ``caller`` that of the one application of it that may call.
+    """
+
+    system: str
+    proof: str = ""
+    header: str = ""
+    timestamp_header: str = ""
+    mapping: str = ""
+    service: str | None = None
     environment: str | None = None
     service_label: str = "service"
     environment_label: str = "environment"
+    topics: list[str] = []
+    audience: str = ""
+    issuer: str = ""
+    email: str = ""
+    caller: str = ""
     allow_unsigned: bool = False
+
+
+class _Flapping(_Strict):
+    turns: Annotated[int, Field(ge=2)] = 5
+    within_s: Seconds = 3600
+    quiet_s: Seconds = 1800
+
+
+class _Storm(_Strict):
+    incidents: Annotated[int, Field(ge=2)] = 10
+    within_s: Seconds = 300
+    share: Annotated[float, Field(gt=0, le=1)] = 0.4
+    gather_s: Annotated[float, Field(ge=0)] = 15
+
+
+class _Grouping(_Strict):
+    schema_: Literal[1] = Field(alias="schema")
+    hold_s: Annotated[float, Field(ge=0)] = 120
+    reopen_within_h: Annotated[float, Field(ge=0)] = 24
+    window_s: Seconds = 300
+    longest_s: Seconds = 3600
+    wait_at_most_s: Seconds = 900
+    entity_services: Annotated[int, Field(ge=2)] = 3
+    flapping: _Flapping = _Flapping()
+    storm: _Storm = _Storm()
+    rules: dict[Rule, Use] = {}
 
 
 class _Sources(_Strict):
@@ -100,10 +124,20 @@ class _Sources(_Strict):
 
 
 class PrometheusTarget(_Strict):
-    """One Prometheus API and the environment it may be asked about."""
+    """One Prometheus API and what it may be asked about: an environment, and of it one project or all of them.
+
+    ``name`` is what services.yaml and the probes' tokens call it; left out: ``prometheus``, ``prometheus-2``, …
+    """
 
     url: str
     environment: Name
+    name: BackendName = ""
+    project: Name | None = None
+
+    @property
+    def scope(self) -> Scope:
+        """As the file says it; the environment may be an alias."""
+        return Scope(environment=self.environment, project=self.project)
 
 
 class Probes(_Strict):
@@ -169,34 +203,9 @@ def _read(kind: type[M], path: Path) -> M:
 
 
 def services(folder: Path) -> Catalogue:
-    """config/services.yaml."""
-    file = _read(_Services, folder / "services.yaml")
-    known = {(s.environment, name) for name, s in file.services.items()}
-    for name, service in file.services.items():
-        for callee in service.calls:
-            if (service.environment, callee) not in known:
-                raise BadInput(f"services.yaml: {name} calls {callee!r}, which is not in {service.environment!r}")
-        for quantity in service.objectives:
-            if quantity not in QUANTITIES:
-                raise BadInput(f"services.yaml: {name} has an objective on unknown quantity {quantity!r}")
-    return Catalogue(
-        telemetry_interval=timedelta(seconds=file.telemetry_interval_s),
-        symptoms=file.symptoms,
-        services=tuple(
-            Service(
-                name=name,
-                environment=s.environment,
-                calls=tuple(s.calls),
-                edge=s.edge,
-                objectives=s.objectives if s.edge else {},
-                replicas=tuple(
-                    Replica(name=r, metrics_url=x.metrics, health_url=x.health, log_file=x.log)
-                    for r, x in s.replicas.items()
-                ),
-            )
-            for name, s in file.services.items()
-        ),
-    )
+    """config/services.yaml; where a service names backends, they are looked up in config/probes.yaml."""
+    file = _read(Services, folder / "services.yaml")
+    return catalogue(file, lambda: {t.name: t.scope for t in probes(folder).prometheus})
 
 
 def people(folder: Path) -> People:
@@ -255,9 +264,49 @@ def policy(folder: Path) -> Policy:
     )
 
 
+def grouping(folder: Path) -> Grouping:
+    """config/grouping.yaml over the services of config/services.yaml; without the file, the starting values."""
+    path = folder / "grouping.yaml"
+    file = _read(_Grouping, path) if path.exists() else _Grouping(schema=1)
+    usual = Rules()
+    return Grouping(
+        catalogue=services(folder),
+        rules=Rules(
+            hold=timedelta(seconds=file.hold_s),
+            reopen_within=timedelta(hours=file.reopen_within_h),
+            flapping_turns=file.flapping.turns,
+            flapping_within=timedelta(seconds=file.flapping.within_s),
+            flapping_quiet=timedelta(seconds=file.flapping.quiet_s),
+            window=timedelta(seconds=file.window_s),
+            longest=timedelta(seconds=file.longest_s),
+            wait_at_most=timedelta(seconds=file.wait_at_most_s),
+            storm_incidents=file.storm.incidents,
+            storm_within=timedelta(seconds=file.storm.within_s),
+            storm_share=file.storm.share,
+            storm_gather=timedelta(seconds=file.storm.gather_s),
+            entity_services=file.entity_services,
+            uses={**usual.uses, **file.rules},
+        ),
+    )
+
+
 def sources(folder: Path) -> Mapping[str, Source]:
-    """config/sources.yaml."""
-    return _read(_Sources, folder / "sources.yaml").sources
+    """config/sources.yaml; each row holds together with its system, its proof and config/mappings.yaml."""
+    from bot.receiver.sources import check
+
+    rows = _read(_Sources, folder / "sources.yaml").sources
+    named = any(row.mapping for row in rows.values())
+    known = mappings(folder) if named else {}
+    for name, row in rows.items():
+        check(name, row, known)
+    return rows
+
+
+def mappings(folder: Path) -> "Mapping[str, generic.Rules]":
+    """config/mappings.yaml."""
+    from bot.receiver.systems.generic import load
+
+    return load(folder / "mappings.yaml")
 
 
 def probes(folder: Path) -> Probes:
@@ -267,4 +316,10 @@ def probes(folder: Path) -> Probes:
         for quantity in table:
             if quantity not in QUANTITIES:
                 raise BadInput(f"probes.yaml: unknown quantity {quantity!r}")
-    return file
+    named: dict[str, PrometheusTarget] = {}
+    for number, target in enumerate(file.prometheus, start=1):
+        name = backend_name(target.name, number)
+        if name in named:
+            raise BadInput(f"probes.yaml: prometheus: two are named {name!r}; give one another name")
+        named[name] = target.model_copy(update={"name": name})
+    return file.model_copy(update={"prometheus": list(named.values())})

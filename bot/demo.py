@@ -277,6 +277,8 @@ def _write_config(config: Path, playground: dict[str, Any], prometheus: str) -> 
             },
         },
         "probes.yaml": probes,
+        # One alert stands for every fault that is played: that it comes and goes is the play.
+        "grouping.yaml": {"schema": 1, "hold_s": 1, "flapping": {"turns": 100, "within_s": 60}},
     }
     for name, content in files.items():
         (config / name).write_text(yaml.safe_dump(content, sort_keys=False))

@@ -1,6 +1,6 @@
 """What would go wrong at three in the morning, looked for now."""
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -15,6 +15,7 @@ from bot import configuration
 from bot.journal import directory
 from bot.journal.journal import Journal, check, open_engine
 from bot.queue import connect_briefly
+from bot.receiver.sources import ready, weakness
 from bot.settings import ActionSettings, ReceiverSettings, Settings, read
 from bot.setup import local
 from bot.setup.roundtrip import SURFACES, Waiting, configured, prove
@@ -53,12 +54,8 @@ def examine(state: Path = Path("var")) -> Iterator[Examined]:
     yield from _try("calibration.yaml", lambda: calibration.load(folder / "calibration.yaml"), "read")
     sources = yield from _try("sources.yaml", lambda: configuration.sources(folder), "read")
     receiver = yield from _try("receiver settings", lambda: read(ReceiverSettings), "read")
-    tokens = receiver.webhook_tokens if receiver is not None else {}
-    for name, source in (sources or {}).items() if receiver is not None else ():
-        signed = any(t.get_secret_value() for t in tokens.get(name, ()))
-        unsigned = "takes anything (allow_unsigned)" if source.allow_unsigned else "has no token: refused"
-        says = "has a token" if signed else unsigned
-        yield Examined(what=f"source {name}", ok=signed, says=says)
+    if receiver is not None and sources is not None:
+        yield from _try_sources(sources, receiver)
     if receiver is not None:
         yield from _chats(receiver)
         page = local.page_url(receiver.page_url)
@@ -94,6 +91,19 @@ def try_chats(surface: str, waiting: Waiting) -> Iterator[Examined]:
 def _token(surface: str) -> str:
     names = {"slack": "FIRSTRESPONDER_SLACK__BOT_TOKEN", "telegram": "FIRSTRESPONDER_TELEGRAM__TOKEN"}
     return f"{names.get(surface) or ' or '.join(names.values())} is empty; firstresponder init asks for it"
+
+
+def _try_sources(rows: Mapping[str, configuration.Source], receiver: ReceiverSettings) -> Iterator[Examined]:
+    """How each source proves itself, and what is weak or missing about it."""
+    secrets = receiver.webhook_secrets()
+    named = any(row.mapping for row in rows.values())
+    mappings = configuration.mappings(receiver.config) if named else {}
+    for name, sender in ready(rows, secrets, mappings, fetching=False).items():
+        weak = weakness(sender)
+        yield Examined(what=f"source {name}", ok=not weak, says=weak or f"proven by {sender.scheme.title}")
+    for name in sorted(secrets.keys() - rows.keys()):
+        says = "has a token, and sources.yaml does not have it: nothing sent to it is taken"
+        yield Examined(what=f"source {name[:80]}", ok=False, says=says)
 
 
 def _people(people: People, journal: str) -> Iterator[Examined]:

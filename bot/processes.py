@@ -20,6 +20,8 @@ KNOWS: Mapping[str, frozenset[str]] = {
             "PORT",
             "WEBHOOK_TOKENS",
             "MAX_BODY_BYTES",
+            "OVERLOAD_S",
+            "SOURCE_LIMIT",
             "SPANS_WINDOW_S",
             "SLACK",
             "TELEGRAM",
@@ -28,7 +30,7 @@ KNOWS: Mapping[str, frozenset[str]] = {
             "PAGE",
         }
     ),
-    "triage": frozenset({"PROBE_TOKENS", "GATHER_BUDGET_S", "SPANS_WINDOW_S"}),
+    "triage": frozenset({"PROBE_TOKENS", "GATHER_BUDGET_S", "SPANS_WINDOW_S", "MODEL"}),
     "actions": frozenset({"SUPERVISOR_URL", "SUPERVISOR_TOKEN", "SUPERVISOR_ENVIRONMENT", "LEASE_S"}),
     "clock": frozenset({"TICK_S", "RECONCILE_S", "LEASE_S", "TRIAGE_SILENCE_S"}),
     "console": frozenset({"ACCOUNT"}),

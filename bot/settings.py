@@ -5,7 +5,7 @@ Every variable begins with ``FIRSTRESPONDER_``; config/env.example lists them.
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -115,8 +115,10 @@ class ReceiverSettings(Settings):
 
     host: str = "127.0.0.1"
     port: int = 8080
-    webhook_tokens: dict[str, list[SecretStr]] = Field(default_factory=dict)
+    webhook_tokens: dict[str, list[SecretStr] | dict[str, SecretStr]] = Field(default_factory=dict)
     max_body_bytes: int = 1024 * 1024
+    source_limit: int = Field(default=3000, ge=0)
+    overload_s: float = Field(default=60, gt=0)
     spans_window_s: float = 300
     slack: SlackSettings = SlackSettings()
     telegram: TelegramSettings = TelegramSettings()
@@ -124,18 +126,52 @@ class ReceiverSettings(Settings):
     opsgenie: OpsgenieSettings = OpsgenieSettings()
     page: PageSettings = PageSettings()
 
+    def webhook_secrets(self) -> dict[str, dict[str, str]]:
+        """The live secrets of each source by the names that logs may say: a list's are called 1, 2 …."""
+        named = {
+            source: given if isinstance(given, dict) else {str(n): one for n, one in enumerate(given, 1)}
+            for source, given in self.webhook_tokens.items()
+        }
+        return {
+            source: {name: found for name, one in secrets.items() if (found := one.get_secret_value())}
+            for source, secrets in named.items()
+        }
+
     @property
     def page_url(self) -> str:
         """What links to the page begin with."""
         return (self.page.url or f"http://{self.host}:{self.port}").rstrip("/")
 
 
+class ModelSettings(BaseModel):
+    """A language model and what it may take for one incident. Empty ``name``: no model, nothing of one is loaded.
+
+    ``name`` is ``provider:name`` (``openai:…``, ``anthropic:…``, ``ollama:…``), or ``scripted:FILE`` for recorded
+    answers. ``options`` go to the provider's class as they are, and hold no key. ``max_shown`` are tokens in all,
+    ``max_said`` of one answer.
+    """
+
+    name: str = ""
+    api_key: SecretStr = SecretStr("")
+    base_url: str = ""
+    options: dict[str, Any] = Field(default_factory=dict)
+    order: bool = False
+    rounds: int = Field(default=3, ge=1, le=10)
+    tool_calls: int = Field(default=30, ge=0)
+    max_shown: int = Field(default=60_000, ge=0)
+    max_said: int = Field(default=2_000, ge=1)
+    wall_clock_s: float = Field(default=120, gt=0)
+    call_timeout_s: float = Field(default=30, gt=0)
+    cost_usd: float = Field(default=0.30, ge=0)
+
+
 class TriageSettings(Settings):
-    """``firstresponder work triage``: read-only credentials."""
+    """``firstresponder work triage``: read-only credentials, and the model's key."""
 
     probe_tokens: dict[str, SecretStr] = Field(default_factory=dict)
     gather_budget_s: float = 8
     spans_window_s: float = 300
+    model: ModelSettings = ModelSettings()
 
 
 class ActionSettings(Settings):

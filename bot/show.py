@@ -2,10 +2,12 @@
 
 import json
 
+from agents.canonical import sha256
 from agents.incident.clock import iso
 from agents.incident.evidence import Evidence
 from agents.incident.ids import IncidentId
 from bot.journal import evidence, runs
+from bot.journal.chain import Chain
 from bot.journal.journal import Tx
 
 MAX_SHOWN = 6000
@@ -14,7 +16,8 @@ MAX_SHOWN = 6000
 
 def evidence_text(item: Evidence, blob: bytes, *, whole: bool = False) -> str:
     """One piece of evidence: who asked what, how whole the answer is, and its bytes."""
-    body = json.dumps(json.loads(blob), indent=1, ensure_ascii=False) if blob else ""
+    intact = sha256(blob) == item.blob_sha256
+    body = json.dumps(json.loads(blob), indent=1, ensure_ascii=False) if blob and intact else repr(blob)
     if not whole and len(body) > MAX_SHOWN:
         body = body[:MAX_SHOWN] + f"\n… {len(body) - MAX_SHOWN} more characters; --all shows them"
     window = f"{iso(item.window.start)} to {iso(item.window.end)}"
@@ -22,18 +25,35 @@ def evidence_text(item: Evidence, blob: bytes, *, whole: bool = False) -> str:
         f"{item.id}  ({item.reading.value}; {item.status.value}{': ' + item.reason if item.reason else ''})",
         f"incident   {item.incident_id}",
         f"asked      {item.question.kind.value} {item.question.name} of {item.question.entity}",
-        f"probe      {item.probe} (through {item.lineage.pipeline})",
+        f"probe      {item.probe} (through {item.lineage.pipeline}, backend {item.backend_fp or 'not told'})",
         f"query      {item.query}",
         f"window     {window}, now = last {item.window.recent.total_seconds():g} s",
         f"measured   by {', '.join(item.lineage.producers) or 'nobody'} (trust: {item.lineage.trust.value})",
         f"entities   {', '.join(item.entities)}",
         f"fetched    {iso(item.fetched_at)} in {item.latency.total_seconds() * 1000:.0f} ms",
-        f"bytes      {item.size_bytes}, sha256 {item.blob_sha256}",
+        f"bytes      {item.size_bytes}, sha256 {item.blob_sha256} ({'verified' if intact else 'NOT THESE BYTES'})",
+        f"whole      {_whole(item)}",
+        f"instead of {item.supersedes or 'nothing'}",
         f"redacted   {json.dumps(dict(item.redactions)) if item.redactions else 'nothing'}",
         "",
         body,
     ]
     return "\n".join(lines)
+
+
+def _whole(item: Evidence) -> str:
+    held = item.completeness
+    said = [f"{held.rows} rows", *(["the limit was reached"] if held.limit_hit else []), *held.warnings]
+    return "; ".join(said)
+
+
+def chain_text(verified: Chain) -> str:
+    """What became of an incident's chain, line by line."""
+    before = f"; {verified.before} record(s) from before there was a chain" if verified.before else ""
+    head = f"{verified.incident_id}: {verified.links} link(s), head {verified.head[:16]}{before}"
+    if verified.whole:
+        return f"{head}\nwhole: every record and every byte is as it was kept"
+    return "\n".join([head, *(f"BROKEN: {what}" for what in verified.broken)])
 
 
 def incident_details(tx: Tx, incident_id: IncidentId) -> str:

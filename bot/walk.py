@@ -6,9 +6,11 @@ an incident's stage moves, save for the runs that carry it along (``journal/runs
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 
 from actions.approval import Decision, Press, Rejection
+from actions.policy import Policy
 from actions.ports import UNREADY
 from actions.proposal import NoProposal, propose
 from actions.verification import Measured, Outcome, Sample
@@ -16,18 +18,28 @@ from agents.facts import Reader
 from agents.gather import Gathered, gather
 from agents.incident.claims import FactName, Op
 from agents.incident.clock import now
-from agents.incident.errors import BadInput
 from agents.incident.evidence import Evidence, Question, QuestionKind, Window
 from agents.incident.finding import Criterion, Finding, FindingState
 from agents.incident.ids import FindingId, IncidentId, PersonId, ProposalId, RunId, VerificationId, new_id
-from agents.incident.incident import Alert, Incident
+from agents.incident.incident import Incident
 from agents.incident.lifecycle import ActionState, IncidentState
 from agents.signatures.evaluate import Bench, Entity, Truth, criteria, read
+from agents.statements import NO_PROBE
 from agents.triage import triage, wanted
-from bot.journal import approvals, evidence, incidents, intake, runs, verifications
+from bot import relook
+from bot.grouping import Kind, origin
+from bot.journal import (
+    approvals,
+    episodes,
+    evidence,
+    incidents,
+    runs,
+    storms,
+    verifications,
+)
 from bot.journal.journal import Tx
-from bot.receiver import parsers
-from bot.wiring.parts import DecideParts, ReceiveParts, TriageParts
+from bot.thinking import its_turn, think
+from bot.wiring.parts import DecideParts, TriageParts
 
 S, A = IncidentState, ActionState
 
@@ -41,65 +53,58 @@ UNSETTLED = frozenset({FindingState.INCONCLUSIVE, FindingState.SUSPECTS})
 MAX_LOOKS = 5
 """An alert can be faster than the evidence behind it: half a "now" later there is more to see."""
 
-KEPT_HEADERS = frozenset({"content-type", "user-agent"})
-
-
-def receive(source: str, headers: Mapping[str, str], body: bytes, parts: ReceiveParts) -> tuple[str, bool]:
-    """Store a proven delivery as it came, and ring. Returns the inbox id and whether it is new."""
-    configured = parts.sources[source]
-    kept = {k: v for k, v in headers.items() if k in KEPT_HEADERS}
-    key = parsers.delivery_key(configured.system, body)
-    return intake.store(parts.journal, source=source, system=configured.system, key=key, headers=kept, body=body)
-
-
-def take_in(inbox_id: str, parts: TriageParts) -> None:
-    """Read one delivery: alerts open, join or end episodes; change records are kept."""
-    try:
-        with parts.journal.write("intake") as tx:
-            row = intake.take(tx, inbox_id)
-            if row is None:
-                return
-            match parsers.parse(row["source"], parts.sources.get(row["source"]), row["body"]):
-                case parsers.Alerts(items=alerts):
-                    for alert in alerts:
-                        _apply(tx, alert)
-                case parsers.Changes(items=changes):
-                    for change in changes:
-                        evidence.save_change(tx, change)
-            intake.finish(tx, inbox_id)
-    except BadInput as error:
-        # The bytes stay in the inbox and can be read again after a mend.
-        with parts.journal.write("intake.unreadable") as tx:
-            intake.finish(tx, inbox_id, str(error))
-        parts.log.warning("intake.unreadable", inbox_id=inbox_id, error=str(error))
-
-
-def _apply(tx: Tx, alert: Alert) -> None:
-    incident_id = incidents.apply(tx, alert)
-    if incident_id is not None and not incidents.load(tx, incident_id).alert_firing:
-        # In the same commit: a question about a resolved alert must not outlive it, even if it fires again.
-        approvals.cancel_open(tx, incident_id, "the alert resolved")
+RESOLVED = "the alert resolved"
 
 
 def diagnose(incident_id: IncidentId, parts: TriageParts) -> None:
-    """Gather, judge, report, propose. Evidence already stored for this attempt is not fetched again."""
+    """Gather, judge, report, propose: what is most urgent first, whichever incident the bell was rung for.
+
+    Evidence already stored for this attempt is not fetched again.
+    """
     with parts.journal.write("triage.begun") as tx:
         incident = incidents.load(tx, incident_id, lock=True)
+        urgent = incidents.more_urgent(tx, incident)
+        if urgent is not None:
+            tx.ring("diagnose", incident_id)
+            incident_id, incident = urgent, incidents.load(tx, urgent, lock=True)
+        if episodes.flapping(tx, incident_id) and incident.state is S.REOPENED:
+            return  # it was looked into once; it goes on when it is steady
         if incident.state in {S.RECEIVED, S.REOPENED}:
             incident = incidents.move(tx, incident, S.TRIAGING, actor="triage")
         held = evidence.of_look(tx, incident_id, attempt=incident.attempt, look=incident.look)
+        earlier = relook.due(tx, incident)
         early = incidents.looks_later(tx, incident_id)
+        if incident.kind == Kind.STORM and incident.state is S.TRIAGING and not early:
+            incident = _placed(tx, incident, parts)
+    if earlier is not None:
+        _report(incident, held, parts, earlier)
+    if incident.state is S.PROPOSED:
+        settle(incident_id, parts)  # what became of the last proposal decides whether there is another
+        return
     if incident.state is S.TRIAGING and not early:
         _report(incident, held, parts)
     propose_next(incident_id, parts)
 
 
-def _report(incident: Incident, held: tuple[Evidence, ...], parts: TriageParts) -> None:
+def _placed(tx: Tx, incident: Incident, parts: TriageParts) -> Incident:
+    """A storm is looked into at its origin, if it has one."""
+    services = storms.tally(tx, incident.id).services
+    service = origin(services, incident.environment, parts.knowledge.catalogue)
+    if service is None or service.name == incident.service:
+        return incident
+    incidents.placed(tx, incident.id, service)
+    return incidents.load(tx, incident.id)
+
+
+def _report(
+    incident: Incident, held: tuple[Evidence, ...], parts: TriageParts, earlier: Finding | None = None
+) -> None:
     asked = wanted(incident, parts.knowledge)
+    unasked: Mapping[Question, str] = {}
     started = time.monotonic()
     if asked and not held:
-        gathered = _gather(asked, incident.id, parts, incident.window)
-        held = gathered.evidence
+        gathered = _gather(asked, incident, parts, incident.window)
+        held, unasked = gathered.evidence, gathered.unasked
         with parts.journal.write("evidence") as tx:
             evidence.keep(
                 tx,
@@ -115,12 +120,21 @@ def _report(incident: Incident, held: tuple[Evidence, ...], parts: TriageParts) 
     finding = triage(
         incident,
         held,
-        unasked=tuple(q for q in asked if q not in answered),
+        unasked={q: unasked.get(q, NO_PROBE) for q in asked if q not in answered},
         read_blob=parts.read_blob,
         knowledge=parts.knowledge,
         finding_id=FindingId(new_id("FI")),
         at=now(),
+        earlier=earlier,
     )
+    if earlier is not None:
+        with parts.journal.write("finding") as tx:
+            relook.keep(tx, earlier, finding)
+        parts.log.info(
+            "triage.looked_again", incident_id=incident.id, state=finding.state.value, look=finding.look
+        )
+        return
+    finding = think(incident, finding, held, parts, lambda further, span: _gather(further, incident, parts, span))
     with parts.journal.write("finding") as tx:
         incident = incidents.load(tx, incident.id, lock=True)
         if incident.state is not S.TRIAGING or incident.look != finding.look:
@@ -129,6 +143,8 @@ def _report(incident: Incident, held: tuple[Evidence, ...], parts: TriageParts) 
         again = finding.state in UNSETTLED and incident.look < MAX_LOOKS and incident.alert_firing
         if again:
             incidents.look_again(tx, incident, _recent(parts) / 2, "triage")
+        elif its_turn(tx, incident, finding, parts):
+            incidents.look_again(tx, incident, timedelta(0), "model")
         else:
             incidents.move(
                 tx, incident, S.REPORTED, actor="triage", finding=finding.id, finding_state=finding.state.value
@@ -148,17 +164,18 @@ def _report(incident: Incident, held: tuple[Evidence, ...], parts: TriageParts) 
 
 
 def _gather(
-    asked: set[Question], incident_id: IncidentId, parts: TriageParts, span: timedelta | None = None
+    asked: set[Question], incident: Incident, parts: TriageParts, span: timedelta | None = None
 ) -> Gathered:
     end, interval = now(), parts.knowledge.catalogue.telemetry_interval
     back = max(span or HISTORY * interval, HISTORY * interval)
     return gather(
         asked,
-        incident_id=incident_id,
+        incident_id=incident.id,
         catalogue=parts.knowledge.catalogue,
         probes=parts.probes,
         window=Window(start=end - back, end=end, recent=_recent(parts)),
         budget=parts.budget,
+        scope=parts.knowledge.catalogue.scope_of(incident.service, incident.environment),
     )
 
 
@@ -187,8 +204,12 @@ def propose_next(incident_id: IncidentId, parts: TriageParts) -> None:
             incidents.move(tx, incident, S.NEEDS_HUMAN, actor="policy", reason="a person has taken it over")
             return
         if not incident.alert_firing:
-            incidents.move(tx, incident, S.RESOLVED, actor="clock", reason="the alert resolved; nothing was done")
+            if not episodes.held(tx, incident_id):
+                reason = "the alert resolved; nothing was done"
+                incidents.move(tx, incident, S.RESOLVED, actor="clock", reason=reason)
             return
+        if episodes.flapping(tx, incident_id):
+            return  # nothing is done about an alert that comes and goes; what it does is on the card
         signature = next((s for s in parts.knowledge.signatures if s.id == finding.signature), None)
         made = propose(
             finding,
@@ -198,7 +219,7 @@ def propose_next(incident_id: IncidentId, parts: TriageParts) -> None:
             criteria=_criteria(tx, finding, parts),
             tried=runs.tried(tx, incident_id),
             catalogue=parts.catalogue,
-            policy=parts.policy,
+            policy=_policy(tx, incident, parts),
             settle=_recent(parts) + parts.knowledge.catalogue.telemetry_interval,
             now=tx.now,
             asked_by=PersonId(incident.asked_by) if incident.asked_by else None,
@@ -216,6 +237,13 @@ def propose_next(incident_id: IncidentId, parts: TriageParts) -> None:
             reason = f"{made.action} is never run by the bot; the runbook is written out"
             incidents.move(tx, incident, S.NEEDS_HUMAN, actor="policy", reason=reason)
     parts.log.info("proposal.made", incident_id=incident_id, action=made.action, mode=made.mode.value)
+
+
+def _policy(tx: Tx, incident: Incident, parts: TriageParts) -> Policy:
+    """In a storm nothing runs by policy's word alone: a person sees it first."""
+    if storms.active(tx, incident.environment, parts.grouping.rules) is None:
+        return parts.policy
+    return replace(parts.policy, trusted=frozenset())
 
 
 def _criteria(tx: Tx, finding: Finding, parts: TriageParts) -> tuple[tuple[Criterion, float | None], ...]:
@@ -281,8 +309,9 @@ def sample(verification_id: VerificationId, parts: TriageParts) -> Outcome | Non
         if window is None:
             return None
         run = runs.view(tx, RunId(window[0]["run_id"]))
+        incident = incidents.load(tx, run.incident_id)
     targets = window[1].targets
-    gathered = _gather({_question(t.criterion) for t in targets}, run.incident_id, parts)
+    gathered = _gather({_question(t.criterion) for t in targets}, incident, parts)
     bench = Bench(Reader(e, gathered.blobs[e.blob_sha256]) for e in gathered.evidence)
     measured = tuple(_measure(t.criterion, bench) for t in targets)
     cited = {e for m in measured for e in m.evidence}
@@ -308,10 +337,12 @@ def settle(incident_id: IncidentId, parts: TriageParts) -> None:
             incidents.close_asked(tx, incident, actor="verifier", reason="the fix was verified")
             return
         if not incident.alert_firing and incident.state in BEFORE_ACTING | {S.MITIGATED}:
-            approvals.cancel_open(tx, incident_id, "the alert resolved")
+            approvals.cancel_open(tx, incident_id, RESOLVED)
+            if episodes.held(tx, incident_id):
+                return  # the end is not believed yet; the clock comes back to it
             if not any(r.state in runs.LIVE - runs.WAITING for r in runs.of_incident(tx, incident_id)):
                 incident = incidents.load(tx, incident_id)
-                incidents.move(tx, incident, S.RESOLVED, actor=incident.source, reason="the alert resolved")
+                incidents.move(tx, incident, S.RESOLVED, actor=incident.source, reason=RESOLVED)
             return
         if last is None or incident.state not in {S.PROPOSED, S.MITIGATING, S.VERIFYING}:
             return
@@ -320,6 +351,8 @@ def settle(incident_id: IncidentId, parts: TriageParts) -> None:
                 # Somebody asked and said no, or lost interest: nobody is woken for that.
                 reason = f"the proposal was {last.state.lower()}"
                 incidents.close_asked(tx, incident, actor="policy", reason=reason)
+            case A.CANCELLED if last.reason == RESOLVED:
+                pass  # its alert was held to be over and fires again: the same may be asked again
             case A.REJECTED | A.EXPIRED | A.CANCELLED | A.STALE:
                 reason = f"the proposal was {last.state.lower()}" + (f": {last.reason}" if last.reason else "")
                 incidents.move(tx, incident, S.NEEDS_HUMAN, actor="policy", reason=reason)

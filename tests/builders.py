@@ -14,6 +14,7 @@ from actions.approval import Press, Verdict
 from actions.catalogue import CATALOGUE
 from actions.policy import People, Person, Policy, Windows
 from actions.proposal import Proposal, plan_hash, propose
+from agents.incident.catalogue import Catalogue, Service
 from agents.incident.claims import FactName, MetricValue, Op, Where
 from agents.incident.evidence import Evidence, Lineage, Question, QuestionKind, Status, Window
 from agents.incident.finding import Criterion, Finding, FindingState, GroupSeen, Remedy, Said
@@ -27,18 +28,10 @@ from agents.incident.ids import (
     RunId,
     new_id,
 )
-from agents.incident.incident import (
-    Alert,
-    AlertStatus,
-    Catalogue,
-    Change,
-    ChangeKind,
-    Incident,
-    Service,
-    Severity,
-)
+from agents.incident.incident import Alert, AlertStatus, Change, ChangeKind, Incident, Severity
 from agents.incident.lifecycle import IncidentState
-from bot.journal import incidents, runs
+from bot.grouping import Grouping, Rules
+from bot.journal import episodes, incidents, runs
 from bot.journal import tables as t
 from bot.journal.journal import Journal, Tx
 from bot.wiring.parts import DeskParts
@@ -236,9 +229,21 @@ class Asked:
     approval_id: ApprovalId
 
 
+ALONE = Grouping(
+    rules=Rules(hold=timedelta(0), uses={}, storm_incidents=10**6, storm_share=1.0),
+    catalogue=Catalogue(services=()),
+)
+"""Every alert an incident of its own, and an end believed at once."""
+
+
+def take(tx: Tx, grouping: Grouping = ALONE, **named: Any) -> IncidentId | None:
+    """An alert arrives, like ``an_alert``."""
+    return episodes.apply(tx, an_alert(**named), grouping)
+
+
 def open_incident(tx: Tx, state: IncidentState = S.RECEIVED, **named: Any) -> Incident:
     """An incident that an alert opened, walked on to *state*. A fresh identity unless one is named."""
-    incident_id = incidents.apply(tx, an_alert(**({"identity": new_id("A")} | named)))
+    incident_id = take(tx, **({"identity": new_id("A")} | named))
     assert incident_id is not None
     incident = incidents.load(tx, incident_id)
     for step in PATHS[state]:

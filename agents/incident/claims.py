@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import ClassVar
+from typing import Literal
 
 from agents.incident.errors import Refused
 from agents.incident.ids import EvidenceId
@@ -67,7 +67,7 @@ class Where:
 class MetricValue:
     """A number read from one answer."""
 
-    type: ClassVar[str] = "METRIC_VALUE"
+    type: Literal["METRIC_VALUE"] = "METRIC_VALUE"
     evidence: EvidenceId
     entity: str
     fact: FactName
@@ -81,7 +81,7 @@ class MetricValue:
 class MetricChange:
     """A number that moved against its own baseline; onset is an interval, never the alert's time."""
 
-    type: ClassVar[str] = "METRIC_CHANGE"
+    type: Literal["METRIC_CHANGE"] = "METRIC_CHANGE"
     evidence: EvidenceId
     entity: str
     where: Where
@@ -94,10 +94,27 @@ class MetricChange:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Compare:
+    """Two facts of one unit, held against each other over windows that overlap."""
+
+    type: Literal["COMPARE"] = "COMPARE"
+    evidence: EvidenceId
+    other_evidence: EvidenceId
+    entity: str
+    fact: FactName
+    where: Where
+    other_fact: FactName
+    other_where: Where
+    value: float
+    other_value: float
+    op: Op
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LogPresent:
     """Lines that match a pattern of the library, with one quoted byte for byte."""
 
-    type: ClassVar[str] = "LOG_PRESENT"
+    type: Literal["LOG_PRESENT"] = "LOG_PRESENT"
     evidence: EvidenceId
     entity: str
     pattern: str
@@ -106,10 +123,60 @@ class LogPresent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LogAbsent:
+    """No line matches a pattern, in a stream that was read whole and was alive."""
+
+    type: Literal["LOG_ABSENT"] = "LOG_ABSENT"
+    evidence: EvidenceId
+    entity: str
+    pattern: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpanFact:
+    """One attribute of one stored span."""
+
+    type: Literal["SPAN_FACT"] = "SPAN_FACT"
+    evidence: EvidenceId
+    entity: str
+    trace_id: str
+    span_id: str
+    attribute: str
+    value: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EdgeFact:
+    """A number on calls from one service to another that it is known to call."""
+
+    type: Literal["EDGE_FACT"] = "EDGE_FACT"
+    evidence: EvidenceId
+    client: str
+    server: str
+    fact: FactName
+    value: float
+    op: Op
+    threshold: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventFact:
+    """Something the platform recorded of one of its objects."""
+
+    type: Literal["EVENT_FACT"] = "EVENT_FACT"
+    evidence: EvidenceId
+    entity: str
+    uid: str
+    reason: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeFact:
     """A change record exists. It confirms nothing."""
 
-    type: ClassVar[str] = "CHANGE_FACT"
+    type: Literal["CHANGE_FACT"] = "CHANGE_FACT"
     evidence: EvidenceId
     entity: str
     change_id: str
@@ -119,22 +186,83 @@ class ChangeFact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Precedes:
-    """One interval ended before the other began."""
+    """One interval ended before the other began. Both are onsets, found again in the bytes."""
 
-    type: ClassVar[str] = "PRECEDES"
+    type: Literal["PRECEDES"] = "PRECEDES"
     first_evidence: EvidenceId
     second_evidence: EvidenceId
     first: tuple[datetime, datetime]
     second: tuple[datetime, datetime]
     first_what: str
     second_what: str
+    first_where: Where = Where()
+    second_where: Where = Where()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Associated:
+    """Two numbers moved together. It confirms nothing. ``lag`` is how much later the second one moved."""
+
+    type: Literal["ASSOCIATED"] = "ASSOCIATED"
+    evidence: EvidenceId
+    other_evidence: EvidenceId
+    where: Where
+    other_where: Where
+    rho: float
+    lag: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Path:
+    """From the cause up to the symptom, every hop a call that was seen and went wrong."""
+
+    type: Literal["PATH"] = "PATH"
+    hops: tuple[EdgeFact, ...]
+
+    def __post_init__(self) -> None:
+        if not self.hops:
+            raise UngroundedClaim("a path without a hop cites no evidence")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refuted:
+    """A known fault is not what happened here: the number that its refuter asks for."""
+
+    type: Literal["REFUTED"] = "REFUTED"
+    signature: str
+    entity: str
+    refuter: str
+    reading: MetricValue
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Similar:
+    """An earlier incident that looked like this one. It confirms nothing."""
+
+    type: Literal["SIMILAR"] = "SIMILAR"
+    incident: str
+    score: float
+    evidence: EvidenceId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """Short prose without a number, a foreign name or a causal verb. Off by default."""
+
+    type: Literal["NOTE"] = "NOTE"
+    text: str
+    evidence: tuple[EvidenceId, ...]
+
+    def __post_init__(self) -> None:
+        if not self.evidence:
+            raise UngroundedClaim("a note cites no evidence")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cause:
     """What broke. Made by the engine alone, when scoring and gates pass."""
 
-    type: ClassVar[str] = "CAUSE"
+    type: Literal["CAUSE"] = "CAUSE"
     signature: str
     title: str
     entity: str
@@ -145,16 +273,39 @@ class Cause:
             raise UngroundedClaim(f"cause {self.signature} on {self.entity} cites no evidence")
 
 
-Claim = MetricValue | MetricChange | LogPresent | ChangeFact | Precedes | Cause
+Claim = (
+    MetricValue
+    | MetricChange
+    | Compare
+    | LogPresent
+    | LogAbsent
+    | SpanFact
+    | EdgeFact
+    | EventFact
+    | ChangeFact
+    | Precedes
+    | Associated
+    | Path
+    | Refuted
+    | Similar
+    | Cause
+    | Note
+)
 
 
 def cites(claim: Claim) -> tuple[EvidenceId, ...]:
     """The evidence a claim stands on."""
     match claim:
-        case Cause():
+        case Cause() | Note():
             return claim.evidence
         case Precedes():
             return (claim.first_evidence, claim.second_evidence)
+        case Compare() | Associated():
+            return (claim.evidence, claim.other_evidence)
+        case Path():
+            return tuple(hop.evidence for hop in claim.hops)
+        case Refuted():
+            return (claim.reading.evidence,)
         case _:
             return (claim.evidence,)
 

@@ -17,6 +17,8 @@ class QuestionKind(StrEnum):
     QUANTITY = "quantity"
     LOG = "log"
     CHANGES = "changes"
+    SPANS = "spans"
+    EVENTS = "events"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,9 +75,23 @@ class Trust(StrEnum):
     USER_PAYLOAD = "user_payload"
 
 
+class FetchedBy(StrEnum):
+    """Whose wish a question was. All of them go through the same broker."""
+
+    ENGINE = "engine"
+    MODEL_PLAN = "model_plan"
+    HUMAN = "human"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lineage:
-    """Who measured this, and through what it came: independence is read from here."""
+    """Who measured this, and through what it came: independence is read from here.
+
+    ``producers`` are the processes that took the measurement. ``samples`` are the raw series an answer holds,
+    ``derived_from`` every ancestor of a series that was computed from others, ``request_ids`` the traces that its
+    lines and spans belong to, ``construction`` the mechanisms that make one reading out of another. ``exporter``
+    and ``node`` are empty where they are not known.
+    """
 
     producers: tuple[str, ...]
     pipeline: str
@@ -84,6 +100,19 @@ class Lineage:
     trust: Trust = Trust.APP
     derived_from: tuple[str, ...] = ()
     construction: tuple[str, ...] = ()
+    samples: tuple[str, ...] = ()
+    request_ids: tuple[str, ...] = ()
+    exporter: str = ""
+    node: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completeness:
+    """How much of an answer came: what ``status`` says, in figures. ``rows`` are points, lines or records."""
+
+    rows: int = 0
+    limit_hit: bool = False
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +133,10 @@ class Window:
 class Answer:
     """What a probe brings back, before it is redacted, hashed and kept. ``body`` is JSON.
 
-    ``window`` is what was really looked at, where that differs from what was asked for.
+    ``window`` is what was really looked at, where that differs from what was asked for. ``backend`` tells two
+    systems of one kind apart (``agents.canonical.fingerprint``). ``step`` is the time between two samples,
+    ``rate_window`` the span that one value is taken over, ``ingest_lag`` how late a sample may come: an onset is
+    uncertain by all three. ``canonical_query`` is the query as the system itself normalises it, where it does.
     """
 
     question: Question
@@ -118,11 +150,21 @@ class Answer:
     alive: bool | None = None
     step: timedelta = timedelta(0)
     window: Window | None = None
+    backend: str = ""
+    canonical_query: str = ""
+    limit: int | None = None
+    limit_hit: bool = False
+    warnings: tuple[str, ...] = ()
+    rate_window: timedelta = timedelta(0)
+    ingest_lag: timedelta = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """One stored answer. The id is derived from the bytes: other bytes, other evidence."""
+    """One stored answer. The id is derived from the bytes: other bytes, other evidence.
+
+    ``supersedes`` is the id of an earlier answer to the same question: that one may no longer be cited.
+    """
 
     id: EvidenceId
     incident_id: IncidentId
@@ -142,6 +184,14 @@ class Evidence:
     fetched_at: datetime
     latency: timedelta
     redactions: Mapping[str, int] = field(default_factory=dict)
+    backend_fp: str = ""
+    query_canonical: str = ""
+    limit: int | None = None
+    completeness: Completeness = field(default_factory=Completeness)
+    rate_window: timedelta = timedelta(0)
+    ingest_lag: timedelta = timedelta(0)
+    fetched_by: FetchedBy = FetchedBy.ENGINE
+    supersedes: EvidenceId | None = None
 
     @property
     def reading(self) -> Reading:

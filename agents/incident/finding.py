@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from agents.incident.claims import Claim, FactName, Op, UngroundedClaim, Where, cites
+from agents.incident.grounds import Excerpt, Fact
 from agents.incident.ids import EvidenceId, FindingId, IncidentId
 from agents.incident.incident import Change
 
@@ -21,12 +22,18 @@ class FindingState(StrEnum):
     CONTESTED = "CONTESTED"
 
 
+MAY_ACT = frozenset({FindingState.DIAGNOSED, FindingState.LIKELY})
+"""The states that name a cause, and on which something may be proposed."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
-    """A claim that passed its gates, with the words rendered from it."""
+    """A claim that passed its gates, with the words rendered from it and what it stands on."""
 
     claim: Claim
     text: str
+    facts: tuple[Fact, ...] = ()
+    excerpts: tuple[Excerpt, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +85,11 @@ class Suspect:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """A diagnosis whose every claim passed the gates, or an honest abstention."""
+    """A diagnosis whose every claim passed the gates, or an honest abstention.
+
+    ``margin`` is the distance to the next hypothesis, ``coverage`` the share of what is sick that the cause
+    explains. ``contests`` is the earlier finding that this one takes back, ``retracted`` what that one named.
+    """
 
     id: FindingId
     incident_id: IncidentId
@@ -108,16 +119,22 @@ class Finding:
     evidence: tuple[EvidenceId, ...]
     made_at: datetime
     text: str = ""
+    margin: float | None = None
+    coverage: float | None = None
+    contests: FindingId | None = None
+    retracted: Suspect | None = None
 
     def __post_init__(self) -> None:
         held = set(self.evidence)
         for said in self.claims:
             if not held.issuperset(cites(said.claim)):
                 raise UngroundedClaim(f"finding {self.id} cites evidence it does not hold: {said.text}")
-        if self.state in {FindingState.DIAGNOSED, FindingState.LIKELY} and (
+        if self.state in MAY_ACT and (
             self.independent_groups < 2 or self.signature is None or self.entity is None
         ):
             raise UngroundedClaim(f"finding {self.id} names a cause on {self.independent_groups} group(s)")
+        if (self.state is FindingState.CONTESTED) != (self.contests is not None):
+            raise UngroundedClaim(f"finding {self.id} is {self.state} and contests {self.contests or 'nothing'}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""What happened, as told from outside: alerts, changes, services; and the incident people handle as one thing."""
+"""What happened, as told from outside: alerts, changes, and the incident people handle as one thing."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,33 +14,29 @@ class Severity(StrEnum):
     """How loud the sender said it is; unknown stays unknown."""
 
     CRITICAL = "critical"
+    HIGH = "high"
     WARNING = "warning"
     INFO = "info"
     UNKNOWN = "unknown"
 
-    @classmethod
-    def read(cls, raw: str | None) -> "Severity":
-        """The level a sender's word stands for."""
-        word = (raw or "").strip().lower()
-        if word in {"critical", "page", "fatal", "sev1", "p1", "high", "emergency"}:
-            return cls.CRITICAL
-        if word in {"warning", "warn", "sev2", "p2", "medium", "error"}:
-            return cls.WARNING
-        if word in {"info", "information", "none", "low", "p5"}:
-            return cls.INFO
-        return cls.UNKNOWN
-
 
 class AlertStatus(StrEnum):
-    """Whether the sender says that the condition holds."""
+    """What the sender says of the condition. ``NOTED`` is any word that is neither a beginning nor an end."""
 
     FIRING = "firing"
     RESOLVED = "resolved"
+    ACKNOWLEDGED = "acknowledged"
+    NOTED = "noted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
-    """One alert of one delivery. ``identity`` joins firing and resolved; it is never empty."""
+    """One alert of one delivery. ``identity`` joins firing and resolved; it is never empty.
+
+    ``at`` is when the sender says that this event happened, ``group`` what the sender itself groups by, ``entity``
+    the host, node or other infrastructure it names, ``word`` the sender's own word for the status. Times that the
+    sender does not state, or states without a zone, are ``None`` where they would be used to order events.
+    """
 
     source: str
     identity: str
@@ -49,8 +45,12 @@ class Alert:
     severity: Severity
     service: str | None
     environment: str | None
-    started_at: datetime
+    started_at: datetime | None
     ended_at: datetime | None = None
+    at: datetime | None = None
+    group: str | None = None
+    entity: str | None = None
+    word: str = ""
     summary: str = ""
     link: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -65,94 +65,75 @@ class ChangeKind(StrEnum):
 
     DEPLOY = "deploy"
     MIGRATION = "migration"
+    CONFIG = "config"
+    FLAG = "flag"
+    SCALE = "scale"
+    CERTIFICATE = "certificate"
+    INFRASTRUCTURE = "infrastructure"
+    BUILD = "build"
+    """Code on its way: a push, a merge, a pipeline, a release. It runs nowhere yet."""
+    JOB = "job"
+
+
+class ChangeOutcome(StrEnum):
+    """How far a change came. ``STARTED`` is asked for or under way; ``UNKNOWN`` a word that nobody here knows."""
+
+    STARTED = "started"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    ROLLED_BACK = "rolled_back"
+    UNKNOWN = "unknown"
+
+    @property
+    def over(self) -> bool:
+        """Whether it came to an end."""
+        return self not in {ChangeOutcome.STARTED, ChangeOutcome.UNKNOWN}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One change record, as its sender told it."""
+    """One change, as far as its sender has told of it; several events of one change are one record that moves.
+
+    ``at`` is the moment it counts for: when it began, else when it ended, else when we were told. ``said_at``
+    is the sender's own time of the newest event, by which later and earlier are told apart. ``word`` is the
+    outcome in the sender's own word. ``version`` is what runs after it (an artifact, a commit, a tag),
+    ``previous_version`` what ran before and may be gone back to; ``previous_derived`` says that the sender did
+    not state that, and that it was taken from the deploy before. Without ``service`` or ``environment`` it is
+    unplaced.
+    """
 
     id: str
     kind: ChangeKind
-    service: str
-    environment: str
+    service: str | None
+    environment: str | None
     at: datetime
+    source: str = ""
+    subject: str = ""
+    outcome: ChangeOutcome = ChangeOutcome.UNKNOWN
+    word: str = ""
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    said_at: datetime | None = None
     artifact: str | None = None
+    commit: str | None = None
+    version: str | None = None
+    previous_version: str | None = None
     revision: int | None = None
     previous_revision: int | None = None
+    previous_derived: bool = False
     schema_version: int | None = None
+    actor: str | None = None
+    link: str | None = None
     note: str = ""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Replica:
-    """One running instance and where an outsider may look at it."""
-
-    name: str
-    metrics_url: str | None = None
-    health_url: str | None = None
-    log_file: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Service:
-    """One service of one environment, from config/services.yaml.
-
-    ``objectives`` are upper bounds on quantities a user feels, kept by edge services.
-    """
-
-    name: str
-    environment: str
-    calls: tuple[str, ...] = ()
-    edge: bool = False
-    objectives: Mapping[str, float] = field(default_factory=dict)
-    replicas: tuple[Replica, ...] = ()
+    def __post_init__(self) -> None:
+        if not self.id:
+            raise BadInput(f"change {self.subject!r} of source {self.source!r} has no identity")
 
     @property
-    def id(self) -> str:
-        """``environment/name``, the entity written in evidence and locks."""
-        return f"{self.environment}/{self.name}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Catalogue:
-    """The services we know, and how often their telemetry is written.
-
-    ``symptoms`` says which quantity an alert, by its name, is about.
-    """
-
-    services: tuple[Service, ...]
-    telemetry_interval: timedelta = timedelta(seconds=15)
-    symptoms: Mapping[str, str] = field(default_factory=dict)
-
-    def find(self, name: str | None, environment: str | None) -> Service | None:
-        """The named service; the environment may be left out where the name is unique."""
-        found = [
-            s for s in self.services if s.name == name and (environment is None or s.environment == environment)
-        ]
-        return found[0] if len(found) == 1 else None
-
-    def within(self, environment: str) -> tuple[Service, ...]:
-        """Every service of one environment."""
-        return tuple(s for s in self.services if s.environment == environment)
-
-    def callers(self, service: Service) -> tuple[Service, ...]:
-        """Who calls *service* directly."""
-        return tuple(s for s in self.within(service.environment) if service.name in s.calls)
-
-    def callees(self, service: Service) -> tuple[Service, ...]:
-        """Whom *service* calls directly."""
-        return tuple(s for s in self.within(service.environment) if s.name in service.calls)
-
-    def below(self, service: Service) -> tuple[Service, ...]:
-        """*service* and everything it relies on, nearest first."""
-        seen = [service]
-        for at in seen:
-            seen.extend(s for s in self.callees(at) if s not in seen)
-        return tuple(seen)
-
-    def edges(self, service: Service) -> tuple[Service, ...]:
-        """The user-facing services above *service* (itself included, if it is one)."""
-        return tuple(s for s in self.within(service.environment) if s.edge and service in self.below(s))
+    def placed(self) -> bool:
+        """Whether it is known what it was made to, and where."""
+        return self.service is not None and self.environment is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,7 +141,8 @@ class Incident:
     """What people handle as one thing. ``attempt`` and ``state`` move by compare-and-set in the journal.
 
     ``look`` counts how often this attempt has looked: the first look may come before its evidence does.
-    ``asked_by`` is the person who opened it by asking, and ``window`` how far back they asked to look.
+    ``asked_by`` is the person who opened it by asking, and ``window`` how far back they asked to look. ``kind`` is
+    ordinary, storm or entity; ``priority`` 1 (now) to 4; the last two are ids of other incidents.
     """
 
     id: IncidentId
@@ -181,6 +163,10 @@ class Incident:
     reason: str = ""
     asked_by: str | None = None
     window: timedelta | None = None
+    kind: str = "ordinary"
+    priority: int = 3
+    waiting_on: str | None = None
+    merged_into: str | None = None
 
     @property
     def subject(self) -> str:

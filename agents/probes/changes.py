@@ -3,9 +3,10 @@
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 
+from agents.incident.catalogue import Service
 from agents.incident.clock import to_ms
 from agents.incident.evidence import Answer, Lineage, Question, QuestionKind, Status, Trust, Window
-from agents.incident.incident import Change, Service
+from agents.incident.incident import Change
 
 ReadChanges = Callable[[Iterable[tuple[str, str]], datetime], Sequence[Change]]
 LOOKBACK = timedelta(hours=24)
@@ -55,9 +56,21 @@ def _record(change: Change) -> dict[str, object]:
         "service": change.service,
         "environment": change.environment,
         "at_ms": to_ms(change.at),
+        "source": change.source,
+        "subject": change.subject,
+        "outcome": change.outcome.value,
+        "word": change.word,
+        "started_ms": to_ms(change.started_at) if change.started_at else None,
+        "finished_ms": to_ms(change.finished_at) if change.finished_at else None,
         "artifact": change.artifact,
+        "commit": change.commit,
+        "version": change.version,
+        "previous_version": change.previous_version,
         "revision": change.revision,
         "previous_revision": change.previous_revision,
+        "previous_derived": change.previous_derived,
         "schema_version": change.schema_version,
+        "actor": change.actor,
+        "link": change.link,
         "note": change.note,
     }

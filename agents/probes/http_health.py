@@ -1,7 +1,6 @@
 """Asks each replica's health endpoint from outside, as a caller would."""
 
 import math
-import ssl
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,18 +10,24 @@ from datetime import timedelta
 import httpx
 
 from agents.gather import could_not_look
+from agents.incident.catalogue import Replica, Scope, Service
 from agents.incident.clock import from_ms
+from agents.incident.errors import Refused
 from agents.incident.evidence import Answer, Lineage, Question, QuestionKind, Status, Trust, Window
-from agents.incident.incident import Replica, Service
+from agents.ports import Asked
+from agents.probes.backend import Backend
 
-TIMEOUT_S = 0.9
+TIMEOUT = timedelta(seconds=0.9)
+"""A health endpoint that takes longer fails, whatever it would have said; its backend waits no longer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Checked:
+    """``ok`` is ``None`` where nothing was sent."""
+
     replica: str
     at_ms: float
-    ok: bool
+    ok: bool | None
     outcome: str
     latency_ms: float
     body: object
@@ -33,11 +38,9 @@ class HttpHealth:
 
     name = "http"
 
-    def __init__(self, fields: Mapping[str, str], *, timeout: timedelta, tls: ssl.SSLContext) -> None:
+    def __init__(self, fields: Mapping[str, str], *, backend: Backend) -> None:
         self._fields = fields
-        self._client = httpx.Client(
-            timeout=min(timeout.total_seconds(), TIMEOUT_S), verify=tls, follow_redirects=False
-        )
+        self._backend = backend
 
     def answers(self, question: Question, service: Service) -> bool:
         """Health and the table's fields, where a replica has an address."""
@@ -45,26 +48,31 @@ class HttpHealth:
             question.kind is QuestionKind.QUANTITY
             and (question.name in {"health_failing", "health_ok"} or question.name in self._fields)
             and any(r.health_url for r in service.replicas)
+            and self._backend.reach.holds(service)
         )
 
-    def look(
-        self, asked: Sequence[tuple[Question, Service]], window: Window, budget: timedelta
-    ) -> Iterable[Answer]:
+    def look(self, asked: Sequence[Asked], window: Window, budget: timedelta, scope: Scope) -> Iterable[Answer]:
         """Every replica concerned once, side by side."""
-        replicas = {(s.id, r.name): r for _, s in asked for r in s.replicas if r.health_url}
+        kept, refused = self._backend.reach.parted(asked, scope, "health")
+        yield from refused
+        replicas = {(s.id, r.name): (s, r) for _, s in kept for r in s.replicas if r.health_url}
         with ThreadPoolExecutor(max_workers=max(1, min(len(replicas), 16))) as pool:
-            checked = dict(zip(replicas, pool.map(self._check, replicas.values()), strict=True))
-        for question, service in asked:
+            found = pool.map(lambda pair: self._check(pair[0], pair[1], scope), replicas.values())
+            checked = dict(zip(replicas, found, strict=True))
+        for question, service in kept:
             yield self._answer(question, service, [checked[k] for k in replicas if k[0] == service.id])
 
-    def _check(self, replica: Replica) -> _Checked:
+    def _check(self, service: Service, replica: Replica, scope: Scope) -> _Checked:
         started = time.monotonic()
         body: object = None
+        ok: bool | None
         try:
-            response = self._client.get(replica.health_url or "")
+            response = self._backend.send("GET", replica.health_url or "", about=service, scope=scope)
             ok, outcome = response.is_success, f"HTTP {response.status_code}"
             if response.headers.get("content-type", "").startswith("application/json"):
                 body = response.json()
+        except Refused as error:
+            ok, outcome = None, str(error)
         except httpx.TimeoutException:
             ok, outcome = False, "timeout"
         except (httpx.HTTPError, ValueError, RecursionError) as error:
@@ -82,6 +90,8 @@ class HttpHealth:
         path = self._fields.get(question.name)
         series = []
         for c in checked:
+            if c.ok is None:
+                continue
             value = float(c.ok is (question.name == "health_ok")) if path is None else _field(c.body, path)
             if value is not None:
                 series.append(
@@ -93,7 +103,7 @@ class HttpHealth:
         query = f"GET health of {len(checked)} replicas" + (f", field {path}" if path else "")
         if not series:
             failed = "; ".join(f"{c.replica}: {c.outcome}" for c in checked)
-            return could_not_look(question, "health", f"no field {path} ({failed})", query)
+            return could_not_look(question, "health", f"no field {path} ({failed})" if path else failed, query)
         # A field is the service's own word; whether it answers at all was measured by us.
         producers = (
             ("firstresponder/http",) if path is None else tuple(f"{service.id}/{c.replica}" for c in checked)

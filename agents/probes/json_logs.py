@@ -8,8 +8,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from agents.gather import could_not_look
+from agents.incident.catalogue import Replica, Scope, Service
 from agents.incident.evidence import Answer, Lineage, Question, QuestionKind, Status, Window
-from agents.incident.incident import Replica, Service
+from agents.ports import Asked
+from agents.probes.reach import Reach
 
 TAIL_BYTES = 2 * 1024 * 1024
 MAX_LINES = 200
@@ -22,21 +24,28 @@ Line = tuple[datetime, str]
 
 
 class JsonLogs:
-    """One probe for every replica whose catalogue entry names a log file."""
+    """The replicas of one scope whose catalogue entry names a log file."""
 
     name = "json_logs"
 
+    def __init__(self, reach: Reach) -> None:
+        self._reach = reach
+
     def answers(self, question: Question, service: Service) -> bool:
         """Patterns, where a replica has a file."""
-        return question.kind is QuestionKind.LOG and any(r.log_file for r in service.replicas)
+        return (
+            question.kind is QuestionKind.LOG
+            and any(r.log_file for r in service.replicas)
+            and self._reach.holds(service)
+        )
 
-    def look(
-        self, asked: Sequence[tuple[Question, Service]], window: Window, budget: timedelta
-    ) -> Iterable[Answer]:
+    def look(self, asked: Sequence[Asked], window: Window, budget: timedelta, scope: Scope) -> Iterable[Answer]:
         """Each file is read once and held against every pattern asked of it."""
+        kept, refused = self._reach.parted(asked, scope, "files")
+        yield from refused
         since = window.end - max(LOOKBACK, window.recent)
         read: dict[str, tuple[list[Line], bool] | str] = {}
-        for question, service in asked:
+        for question, service in kept:
             for replica in service.replicas:
                 if replica.log_file and replica.log_file not in read:
                     read[replica.log_file] = _tail(replica, since)

@@ -5,7 +5,6 @@ Two readings of a counter give its growth; its value since the process started g
 
 import itertools
 import re
-import ssl
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,10 +15,13 @@ import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from agents.gather import could_not_look
+from agents.incident.catalogue import Replica, Scope, Service
 from agents.incident.clock import from_ms
+from agents.incident.errors import Refused
 from agents.incident.evidence import Answer, Lineage, Question, QuestionKind, Status, Window
-from agents.incident.incident import Replica, Service
 from agents.incident.quantities import QUANTITIES
+from agents.ports import Asked
+from agents.probes.backend import Backend
 
 Labels = tuple[tuple[str, str], ...]
 INTERVAL_S = 0.5
@@ -89,14 +91,10 @@ class OpenMetrics:
 
     name = "openmetrics"
 
-    def __init__(
-        self, queries: Mapping[str, Query], *, window: timedelta, timeout: timedelta, tls: ssl.SSLContext
-    ) -> None:
+    def __init__(self, queries: Mapping[str, Query], *, window: timedelta, backend: Backend) -> None:
         self._queries = queries
         self._window = window
-        self._client = httpx.Client(
-            timeout=timeout.total_seconds(), verify=tls, headers={"Accept": "text/plain"}, follow_redirects=False
-        )
+        self._backend = backend
         self._names = {s.metric for q in queries.values() for s in (*q.top, *q.bottom)} | {START}
 
     def answers(self, question: Question, service: Service) -> bool:
@@ -105,19 +103,21 @@ class OpenMetrics:
             question.kind is QuestionKind.QUANTITY
             and question.name in self._queries
             and any(r.metrics_url for r in service.replicas)
+            and self._backend.reach.holds(service)
         )
 
-    def look(
-        self, asked: Sequence[tuple[Question, Service]], window: Window, budget: timedelta
-    ) -> Iterable[Answer]:
+    def look(self, asked: Sequence[Asked], window: Window, budget: timedelta, scope: Scope) -> Iterable[Answer]:
         """Scrape every replica concerned once an interval over the window, then answer all questions from it."""
-        replicas = {(s.id, r.name): r for _, s in asked for r in s.replicas if r.metrics_url}
+        kept, refused = self._backend.reach.parted(asked, scope, "direct")
+        yield from refused
+        replicas = {(s.id, r.name): (s, r) for _, s in kept for r in s.replicas if r.metrics_url}
         with ThreadPoolExecutor(max_workers=max(1, min(len(replicas), 16))) as pool:
-            taken = dict(zip(replicas, pool.map(self._scrapes, replicas.values()), strict=True))
-        for question, service in asked:
+            found = pool.map(lambda pair: self._scrapes(pair[0], pair[1], scope), replicas.values())
+            taken = dict(zip(replicas, found, strict=True))
+        for question, service in kept:
             yield self._answer(question, service, taken, window)
 
-    def _scrapes(self, replica: Replica) -> tuple[list[_Scrape], str]:
+    def _scrapes(self, service: Service, replica: Replica, scope: Scope) -> tuple[list[_Scrape], str]:
         scrapes: list[_Scrape] = []
         started = time.monotonic()
         count = max(2, round(self._window.total_seconds() / INTERVAL_S) + 1)
@@ -126,9 +126,17 @@ class OpenMetrics:
             if pause > 0:
                 time.sleep(pause)
             try:
-                response = self._client.get(replica.metrics_url or "")
+                response = self._backend.send(
+                    "GET",
+                    replica.metrics_url or "",
+                    about=service,
+                    scope=scope,
+                    headers={"Accept": "text/plain"},
+                )
                 response.raise_for_status()
                 scrapes.append(self._parse(response.text))
+            except Refused as error:
+                return scrapes, str(error)
             except (httpx.HTTPError, ValueError) as error:
                 return scrapes, f"/metrics of {replica.name} could not be read: {type(error).__name__}"
         return scrapes, ""

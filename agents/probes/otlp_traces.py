@@ -6,15 +6,20 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 
 from agents.gather import could_not_look
+from agents.incident.catalogue import Scope, Service
 from agents.incident.clock import from_ms
 from agents.incident.errors import Transient
 from agents.incident.evidence import Answer, Lineage, Question, QuestionKind, Status, Window
-from agents.incident.incident import Service
 from agents.incident.quantities import QUANTITIES
+from agents.ports import Asked
+from agents.probes.reach import part
 from agents.spans import Span
 
 ReadSpans = Callable[[float, float], tuple[Sequence[Span], bool]]
 """(from ms, to ms) → spans that ended in between, newest kept; and whether older ones were left out."""
+
+Placed = Callable[[str], str | None]
+"""The environment that a span counts for, from what it or its source says (empty: neither); ``None`` for none."""
 
 STEP_MS = 1000
 SLOW_MS = 1000
@@ -30,38 +35,39 @@ class OtlpTraces:
 
     name = "otlp_traces"
 
-    def __init__(self, read: ReadSpans, *, keep: timedelta) -> None:
+    def __init__(self, read: ReadSpans, *, keep: timedelta, placed: Placed) -> None:
         self._read = read
+        self._placed = placed
         self._keep = keep
 
     def answers(self, question: Question, service: Service) -> bool:
         """Rates and shares of requests and of calls to upstreams."""
         return question.kind is QuestionKind.QUANTITY and question.name in SERVER | CLIENT
 
-    def look(
-        self, asked: Sequence[tuple[Question, Service]], window: Window, budget: timedelta
-    ) -> Iterable[Answer]:
+    def look(self, asked: Sequence[Asked], window: Window, budget: timedelta, scope: Scope) -> Iterable[Answer]:
         """All questions from one read."""
+        kept, refused = part(asked, "otlp", lambda service: service.closed_to(scope))
+        yield from refused
+        if not kept:
+            return
         end = (time.time() * 1000 - INGEST_LAG_MS) // STEP_MS * STEP_MS
         start = max(end - self._keep.total_seconds() * 1000, window.start.timestamp() * 1000 // STEP_MS * STEP_MS)
         try:
             spans, cut = self._read(start, end)
         except Transient as error:
-            for question, _ in asked:
+            for question, _ in kept:
                 yield could_not_look(question, "otlp", str(error))
             return
         span_window = Window(start=from_ms(start), end=from_ms(end), recent=window.recent)
-        for question, _ in asked:
-            yield _answer(question, spans, span_window, cut=cut)
+        said = {word: self._placed(word) for word in {s.environment for s in spans}}
+        for question, service in kept:
+            mine = [s for s in spans if s.service == service.name and said[s.environment] == service.environment]
+            yield _answer(question, mine, span_window, cut=cut)
 
 
 def _answer(question: Question, spans: Sequence[Span], window: Window, *, cut: bool) -> Answer:
     client = question.name in CLIENT
-    chosen = [
-        s
-        for s in spans
-        if s.service == question.service and s.environment in {"", question.environment} and s.client is client
-    ]
+    chosen = [s for s in spans if s.client is client]
     buckets: dict[tuple[str, str, str], dict[float, list[float]]] = defaultdict(dict)
     for s in chosen:
         line = buckets[(s.instance, s.upstream, s.upstream_instance)]

@@ -1,6 +1,5 @@
 """Reads a Prometheus API (Prometheus, VictoriaMetrics, Thanos): range queries from a table of templates."""
 
-import ssl
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -10,10 +9,12 @@ from typing import Any
 import httpx
 
 from agents.gather import could_not_look
-from agents.incident.errors import ProbeUnreachable
+from agents.incident.catalogue import Scope, Service
+from agents.incident.errors import ProbeUnreachable, Refused
 from agents.incident.evidence import Answer, Lineage, Question, QuestionKind, Status, Window
-from agents.incident.incident import Service
 from agents.incident.quantities import QUANTITIES
+from agents.ports import Asked
+from agents.probes.backend import Backend
 
 Labels = tuple[tuple[str, str], ...]
 Points = dict[float, float]
@@ -30,53 +31,35 @@ class Template:
 
 
 class Prometheus:
-    """One API and the environment it may be asked about: no question of another ever reaches it."""
+    """One API and the services it may be asked about: no question about another ever reaches it."""
 
-    def __init__(
-        self,
-        url: str,
-        environment: str,
-        templates: Mapping[str, Template],
-        *,
-        interval: timedelta,
-        timeout: timedelta,
-        tls: ssl.SSLContext,
-        token: str = "",
-    ) -> None:
-        self.name = "prometheus"
-        self._environment = environment
+    def __init__(self, templates: Mapping[str, Template], *, interval: timedelta, backend: Backend) -> None:
+        self.name = backend.reach.name
         self._templates = templates
         self._interval = interval
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
-        self._client = httpx.Client(
-            base_url=url, timeout=timeout.total_seconds(), verify=tls, headers=headers, follow_redirects=False
-        )
+        self._backend = backend
 
     def answers(self, question: Question, service: Service) -> bool:
-        """Quantities of the table, in this environment only."""
+        """Quantities of the table, of services that this API holds."""
         return (
             question.kind is QuestionKind.QUANTITY
             and question.name in self._templates
-            and question.environment == self._environment == service.environment
+            and self._backend.reach.holds(service)
         )
 
-    def look(
-        self, asked: Sequence[tuple[Question, Service]], window: Window, budget: timedelta
-    ) -> Iterable[Answer]:
+    def look(self, asked: Sequence[Asked], window: Window, budget: timedelta, scope: Scope) -> Iterable[Answer]:
         """Every question as one or two range queries, a few at a time."""
+        kept, refused = self._backend.reach.parted(asked, scope, self.name)
+        yield from refused
         with ThreadPoolExecutor(max_workers=4) as pool:
-            yield from pool.map(lambda pair: self._answer(pair[0], window), asked)
+            yield from pool.map(lambda pair: self._answer(pair[0], pair[1], window, scope), kept)
 
-    def _answer(self, question: Question, window: Window) -> Answer:
-        if question.environment != self._environment:
-            return could_not_look(question, self.name, "this Prometheus belongs to another environment")
+    def _answer(self, question: Question, service: Service, window: Window, scope: Scope) -> Answer:
         template = self._templates[question.name]
-        texts = [
-            self._fill(t, question) for t in (template.value or template.numerator, template.denominator) if t
-        ]
+        texts = [self._fill(t, service) for t in (template.value or template.numerator, template.denominator) if t]
         try:
-            results = [self._range(text, window) for text in texts]
-        except ProbeUnreachable as error:
+            results = [self._range(text, window, service, scope) for text in texts]
+        except (ProbeUnreachable, Refused) as error:
             return could_not_look(question, self.name, str(error), " / ".join(texts))
         warnings = [w for _, found in results for w in found]
         top = results[0][0]
@@ -102,7 +85,7 @@ class Prometheus:
             unit=QUANTITIES[question.name].unit,
             lineage=Lineage(
                 producers=tuple(f"{question.entity}/{i}" for i in instances) or (question.entity,),
-                pipeline=f"prometheus of {self._environment}",
+                pipeline=f"prometheus of {service.environment}",
                 quantity=question.name,
                 place=question.entity,
             ),
@@ -114,18 +97,23 @@ class Prometheus:
             window=Window(start=window.start, end=window.end, recent=1.5 * self._interval),
         )
 
-    def _fill(self, template: str, question: Question) -> str:
+    def _fill(self, template: str, service: Service) -> str:
         seconds = max(2, round(4 * self._interval.total_seconds()))
         return (
-            template.replace("$service", _escape(question.service))
-            .replace("$environment", _escape(question.environment))
+            template.replace("$service", _escape(service.name))
+            .replace("$environment", _escape(service.environment))
             .replace("$window", f"{seconds}s")
         )
 
-    def _range(self, query: str, window: Window) -> tuple[dict[Labels, Points], list[str]]:
+    def _range(
+        self, query: str, window: Window, service: Service, scope: Scope
+    ) -> tuple[dict[Labels, Points], list[str]]:
         try:
-            response = self._client.post(
+            response = self._backend.send(
+                "POST",
                 "/api/v1/query_range",
+                about=service,
+                scope=scope,
                 data={
                     "query": query,
                     "start": f"{window.start.timestamp():.3f}",

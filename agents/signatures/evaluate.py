@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from agents.facts import Reader
+from agents.incident.catalogue import Catalogue, Service
 from agents.incident.claims import FactName, Op, Where
 from agents.incident.evidence import Evidence, Question, QuestionKind, Status
 from agents.incident.finding import Criterion
-from agents.incident.incident import Catalogue, Service
 from agents.signatures.model import (
     LIKELIHOOD_RATIO,
     All,

@@ -10,11 +10,14 @@ from sqlalchemy import select
 
 from actions.approval import Press, Rejection, Verdict
 from actions.policy import Person
+from agents.incident.catalogue import Service
+from agents.incident.clock import now
 from agents.incident.errors import BadInput
 from agents.incident.ids import ApprovalId, IncidentId
-from agents.incident.incident import Service
+from agents.incident.quantities import QUANTITIES
 from bot import walk
-from bot.desk import presses, steer, tell
+from bot.desk import group, presses, steer, tell, whole
+from bot.desk import words as free
 from bot.journal import access, approvals, directory
 from bot.journal import tables as t
 from bot.journal.incidents import OVER
@@ -51,6 +54,7 @@ class Verb:
 _SPAN = re.compile(r"^(\d{1,4})\s*(s|m|min|h|d)$")
 _SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 _INCIDENT = re.compile(r"INC_[0-9A-Z]{26}")
+_EPISODE = re.compile(r"EP_[0-9A-Z]{26}")
 _APPROVAL = re.compile(r"AP_[0-9A-Z]{26}")
 LONGEST = timedelta(hours=24)
 
@@ -159,12 +163,16 @@ def _diagnose(said: Said) -> Reply:
         return Reply(text="Whom shall I look at?", lines=(f"e.g. {said.parts.prefix}diagnose checkout 1h",))
     named = _INCIDENT.search(" ".join(words).upper())
     if named is not None:
-        return tell.one(IncidentId(named.group(0)), said.parts)
+        return steer.look_again(IncidentId(named.group(0)), said.person, said.parts)
     alert = _open_alert(said, " ".join(words))
     if alert is not None:
         return tell.one(alert, said.parts)
-    service = _service(said, words)
-    return steer.diagnose(service.name, service.environment, window, "asked for in chat", said.person, said.parts)
+    meant = free.read(words, now())
+    service = _service(said, meant.rest)
+    title = "asked for in chat" + (f": {QUANTITIES[meant.symptom].title}" if meant.symptom else "")
+    return steer.diagnose(
+        service.name, service.environment, window or meant.window, title, said.person, said.parts
+    )
 
 
 def _open_alert(said: Said, title: str) -> IncidentId | None:
@@ -208,6 +216,8 @@ def _decision(said: Said, verdict: Verdict) -> Reply:
         asked = approvals.find(tx, named)
     if asked is None:
         return Reply(text="I know no question by that id.")
+    if verdict is Verdict.APPROVE and whole.unread(asked.id, said.asker.surface, said.words, said.parts):
+        return whole.plan(asked.id, "", said.parts)
     reason = " ".join(w for w in said.words if not _APPROVAL.fullmatch(w.upper()))
     press = Press(
         surface=said.asker.surface,
@@ -228,6 +238,38 @@ def _scope(said: Said) -> str:
     if not said.words or said.words[0].lower() in {"all", "*", "everything"}:
         return "*"
     return _service(said, said.words).id
+
+
+def _merge(said: Said) -> Reply:
+    named = _INCIDENT.findall(said.text.upper())
+    if len(named) != 2:
+        return Reply(text=f"Name both: {said.parts.prefix}merge INC_… into INC_…")
+    return group.merge(IncidentId(named[0]), IncidentId(named[1]), said.person, said.parts)
+
+
+def _split(said: Said) -> Reply:
+    meant = tuple(w for w in said.words if w.upper().startswith("INC_"))
+    alerts = _EPISODE.findall(said.text.upper())
+    return group.split(_incident(said, words=meant), alerts, said.person, said.parts)
+
+
+def _maintenance(said: Said) -> Reply:
+    words = said.words
+    if not words:
+        return group.windows(said.parts)
+    if words[0].lower() == "end":
+        return group.end(words[-1].upper(), said.person, said.parts)
+    at = next((n for n, word in enumerate(words) if _SPAN.match(word.lower())), None)
+    if not at:
+        return Reply(text=f"Say where and how long: {said.parts.prefix}maintenance checkout 2h REASON")
+    found = _SPAN.match(words[at].lower())
+    assert found is not None  # noqa: S101  # it just matched
+    lasts = timedelta(seconds=int(found.group(1)) * _SECONDS[found.group(2)])
+    where = words[:at]
+    environments = {s.environment for s in said.parts.catalogue().services}
+    pattern = len(where) == 1 and where[0].partition("/")[0] in environments and "/" in where[0]
+    scope = where[0] if pattern else _service(said, where).id
+    return group.begin(scope, lasts, " ".join(words[at + 1 :]), said.person, said.parts)
 
 
 def _feedback(said: Said) -> Reply:
@@ -352,6 +394,27 @@ VERBS: Mapping[str, Verb] = {
         does=lambda s: steer.close(_incident(s), s.person, s.parts),
         example="close INC_…",
         says="end an incident that you asked for",
+        role="responder",
+        private=False,
+    ),
+    "merge": Verb(
+        does=_merge,
+        example="merge INC_… into INC_…",
+        says="two incidents that are one",
+        role="responder",
+        private=False,
+    ),
+    "split": Verb(
+        does=_split,
+        example="split INC_… EP_…",
+        says="alerts that are a matter of their own",
+        role="responder",
+        private=False,
+    ),
+    "maintenance": Verb(
+        does=_maintenance,
+        example="maintenance checkout 2h REASON",
+        says="alerts there wake nobody for so long; without words: what goes on",
         role="responder",
         private=False,
     ),

@@ -1,9 +1,13 @@
 """Somebody pressed or typed → an answer for them, always. Who they are and where they stand is judged first."""
 
+from dataclasses import replace
+
 from actions.policy import Person
 from agents.incident.errors import BadInput, JournalUnavailable, Refused
+from agents.render import leaks
 from bot.desk import commands, presses
 from bot.journal import approvals, directory
+from bot.surfaces.accounted import WITHHELD
 from bot.surfaces.ports import Asker, Incoming, Pressed, Reasoned, Reply, Typed
 from bot.wiring.parts import DeskParts
 
@@ -20,13 +24,7 @@ def take(incoming: Incoming, parts: DeskParts) -> Reply:
         parts.log.info("desk.refused", surface=asker.surface, account=asker.account, why=refused)
         return Reply(text=refused)
     try:
-        match incoming:
-            case Pressed():
-                return presses.press(incoming, person, parts)
-            case Typed():
-                return commands.run(incoming, person, parts)
-            case Reasoned():
-                return _reason(incoming, parts)
+        return _gated(_answered(incoming, person, parts), parts)
     except (BadInput, Refused) as error:
         return Reply(text=f"That could not be done: {error}")
     except JournalUnavailable:
@@ -34,6 +32,27 @@ def take(incoming: Incoming, parts: DeskParts) -> Reply:
     except Exception:  # the top: whoever pressed is answered whatever happened
         parts.log.exception("desk.failed", surface=asker.surface, account=asker.account)
         return Reply(text="Something failed here; nothing was decided. It is in the log. Please press again.")
+
+
+def _answered(incoming: Incoming, person: Person | None, parts: DeskParts) -> Reply:
+    match incoming:
+        case Pressed():
+            return presses.press(incoming, person, parts)
+        case Typed():
+            return commands.run(incoming, person, parts)
+        case Reasoned():
+            return _reason(incoming, parts)
+
+
+def _gated(reply: Reply, parts: DeskParts) -> Reply:
+    """G14 on an answer that speaks of a finding or a plan: what is not accounted for does not leave."""
+    if reply.accounted is None:
+        return reply
+    leaked = leaks("\n".join([reply.text, *reply.lines]), reply.accounted)
+    if not leaked:
+        return replace(reply, accounted=None)
+    parts.log.warning("desk.withheld", incident_id=reply.incident_id, unaccounted=leaked[:5])
+    return Reply(text=WITHHELD, link=reply.link, incident_id=reply.incident_id)
 
 
 def _who(asker: Asker, parts: DeskParts) -> Person | None:

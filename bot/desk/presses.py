@@ -6,7 +6,7 @@ from actions.approval import ApprovalState, Decision, Press, Rejection, Verdict
 from actions.policy import Person
 from agents.incident.ids import ApprovalId, IncidentId
 from bot import walk
-from bot.desk import steer, tell
+from bot.desk import steer, tell, whole
 from bot.journal import approvals, selftests
 from bot.surfaces.ports import Pressed, Reply
 from bot.wiring.parts import DecideParts, DeskParts
@@ -36,6 +36,8 @@ def _press(pressed: Pressed, verdict: Verdict, approval_id: str, hash8: str) -> 
 
 def _decide(pressed: Pressed, person: Person, subject: str, hash8: str, parts: DeskParts) -> Reply:
     verdict = LETTERS[pressed.data[0]]
+    if verdict is Verdict.APPROVE and whole.unread(subject, pressed.asker.surface, (), parts):
+        return whole.refusal(subject, parts)
     answer = walk.decide(
         _press(pressed, verdict, subject, hash8), DecideParts(journal=parts.journal, people=parts.people())
     )
@@ -59,7 +61,9 @@ def decided(decision: Decision, approval_id: ApprovalId, parts: DeskParts) -> Re
 
 def _hold(pressed: Pressed, person: Person, subject: str, hash8: str, parts: DeskParts) -> Reply:
     with parts.journal.write("decision.held") as tx:
-        answer = approvals.hold(tx, _press(pressed, Verdict.APPROVE, subject, hash8), parts.people())
+        answer = approvals.hold(
+            tx, _press(pressed, Verdict.APPROVE, subject, hash8), parts.people(), delivery=pressed.delivery
+        )
     if isinstance(answer, Rejection):
         return Reply(text=answer.reason)
     held, _ = answer
@@ -72,6 +76,10 @@ def _stop(pressed: Pressed, person: Person, subject: str, hash8: str, parts: Des
 
 def _details(pressed: Pressed, person: Person, subject: str, hash8: str, parts: DeskParts) -> Reply:
     return tell.why(IncidentId(subject), parts)
+
+
+def _whole(pressed: Pressed, person: Person, subject: str, hash8: str, parts: DeskParts) -> Reply:
+    return whole.plan(subject, hash8, parts)
 
 
 def _take_over(pressed: Pressed, person: Person, subject: str, hash8: str, parts: DeskParts) -> Reply:
@@ -92,6 +100,7 @@ _BUTTONS: Mapping[str, Callable[[Pressed, Person, str, str, DeskParts], Reply]] 
     "h": _hold,
     "s": _stop,
     "d": _details,
+    "w": _whole,
     "t": _take_over,
     "p": _selftest,
 }

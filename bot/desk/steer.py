@@ -6,6 +6,9 @@ from actions.policy import Person
 from agents.incident.errors import Refused
 from agents.incident.ids import IncidentId, new_id
 from agents.incident.lifecycle import IncidentState
+from agents.incident.redaction import redact
+from bot import relook
+from bot.desk import tell
 from bot.journal import approvals, escalations, evidence, incidents, runs, stops
 from bot.journal import tables as t
 from bot.surfaces.ports import Reply
@@ -127,6 +130,22 @@ def diagnose(
     )
 
 
+def look_again(incident_id: IncidentId, person: Person, parts: DeskParts) -> Reply:
+    """Look again at what was reported: a finding that no longer stands is taken back, with its question."""
+    with parts.journal.write("asked.again") as tx:
+        incident = incidents.load(tx, incident_id)
+        if not may_respond(person, incident.subject):
+            return refuse(person, "responder")
+        if incident.state not in relook.OPEN:
+            return tell.one(incident_id, parts)
+        relook.ask(tx, incident_id, person.name)
+    return Reply(
+        text=f"Looking again at {incident_id}: what comes of it is told there.",
+        link=parts.link(incident_id),
+        incident_id=incident_id,
+    )
+
+
 def close(incident_id: IncidentId, person: Person, parts: DeskParts) -> Reply:
     """End an incident that somebody asked for; one that an alert opened ends with its alert."""
     with parts.journal.write("incident.ended") as tx:
@@ -163,7 +182,7 @@ def feedback(incident_id: IncidentId, verdict: str, cause: str, person: Person, 
                 finding_id=finding.id,
                 person_id=person.id,
                 verdict=verdict,
-                cause=cause[:500],
+                cause=redact(cause)[:500],
                 at=tx.now,
             )
         )

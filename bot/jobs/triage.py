@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from agents.incident.errors import ResponderError
 from agents.incident.ids import IncidentId, VerificationId
-from bot import walk
+from bot import taking, walk
 from bot.queue import die_with_worker
 from bot.wiring import triage as wiring
 from bot.wiring.parts import TriageParts
@@ -20,9 +20,9 @@ def _job(name: str, subject: str, step: Callable[[TriageParts], object]) -> None
             parts.log.warning(f"{name}.stopped", subject=subject, error=str(error), kind=type(error).__name__)
 
 
-def intake(inbox_id: str) -> None:
-    """Read one delivery."""
-    _job("intake", inbox_id, lambda parts: walk.take_in(inbox_id, parts))
+def intake(subject: str) -> None:
+    """Read what is stored."""
+    _job("intake", subject, taking.take_in)
 
 
 def diagnose(incident_id: str) -> None:

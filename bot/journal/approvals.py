@@ -111,12 +111,17 @@ def _kept_from(tx: Tx, approval: Approval, people: People) -> Rejection | None:
     return Rejection(reason=f"Stopped by {name} at {stopped.at:%H:%M:%S}. Nothing is run until a lead lifts it.")
 
 
+HELD = "approval.held"
 MAX_HOLDS = 4
 HOLD_SPAN = timedelta(minutes=15)
 
 
-def hold(tx: Tx, pressed: Press, people: People) -> tuple[Approval, Person] | Rejection:
-    """Move a question's deadline, at most four times. Returns the question as it then stands, and by whom."""
+def hold(tx: Tx, pressed: Press, people: People, *, delivery: str = "") -> tuple[Approval, Person] | Rejection:
+    """Move a question's deadline, at most four times. Returns the question as it then stands, and by whom.
+
+    Args:
+        delivery: The inbox row that asked for it; one row holds once, however often it is worked on.
+    """
     approval = _locked(tx, pressed.approval_id)
     if approval is None:
         return Rejection(reason="This button belongs to nothing I know; it may be from another installation.")
@@ -127,6 +132,8 @@ def hold(tx: Tx, pressed: Press, people: People) -> tuple[Approval, Person] | Re
     )
     if person is None or not allowed:
         return may_decide(approval, None, people) or Rejection(reason="You may not hold this.")
+    if delivery and _held_by(tx, approval, delivery):
+        return approval, person
     if approval.plan_hash[:8] != pressed.hash8:
         return Rejection(reason="This card is out of date: the plan behind it changed. Use the newest card.")
     if approval.state is not ApprovalState.AWAITING or tx.now >= approval.deadline:
@@ -139,10 +146,18 @@ def hold(tx: Tx, pressed: Press, people: People) -> tuple[Approval, Person] | Re
         .values(deadline=approval.deadline + HOLD_SPAN, holds=approval.holds + 1)
     )
     row = row_of(tx, approval.run_id)
-    tx.event(IncidentId(row["incident_id"]), person.name, "approval.held", holds=approval.holds + 1)
+    said = {"approval": approval.id, "holds": approval.holds + 1, "delivery": delivery}
+    tx.event(IncidentId(row["incident_id"]), person.name, HELD, **said)
     held = tx.one(select(t.approvals).where(t.approvals.c.id == approval.id))
     assert held is not None  # noqa: S101  # just updated
     return _approval(tx, held), person
+
+
+def _held_by(tx: Tx, approval: Approval, delivery: str) -> bool:
+    """Whether this very delivery has moved the deadline already; read under the incident's lock."""
+    of = row_of(tx, approval.run_id)["incident_id"]
+    rows = tx.all(select(t.events.c.data).where(t.events.c.incident_id == of, t.events.c.kind == HELD))
+    return any(r["data"].get("delivery") == delivery for r in rows)
 
 
 def _decided(tx: Tx, approval: Approval, state: ApprovalState, *, by: str, reason: str) -> None:

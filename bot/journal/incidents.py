@@ -1,4 +1,4 @@
-"""Incidents and the alerts behind them: opened, joined, moved by compare-and-set, never moved back."""
+"""Incidents: opened, moved by compare-and-set, never moved back."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -6,16 +6,17 @@ from typing import Any
 
 from sqlalchemy import func, or_, select
 
+from agents.incident.catalogue import Service
 from agents.incident.errors import BadInput, Refused
 from agents.incident.ids import IncidentId, new_id
-from agents.incident.incident import Alert, AlertStatus, Incident, Severity
+from agents.incident.incident import Alert, Incident, Severity
 from agents.incident.lifecycle import REOPENS, IncidentState, incident_may
+from bot.grouping import Kind, priority, worse
 from bot.journal import escalations
 from bot.journal import tables as t
 from bot.journal.journal import Tx
 
 S = IncidentState
-REOPEN_WITHIN = timedelta(hours=24)
 OVER = frozenset({S.RESOLVED, S.CLOSED, S.SUPPRESSED, S.MERGED})
 
 
@@ -39,6 +40,10 @@ def _incident(row: Mapping[str, Any]) -> Incident:
         reason=row["reason"],
         asked_by=row["asked_by"],
         window=timedelta(seconds=row["window_s"]) if row["window_s"] else None,
+        kind=row["kind"],
+        priority=row["priority"],
+        waiting_on=row["waiting_on"],
+        merged_into=row["merged_into"],
     )
 
 
@@ -91,45 +96,8 @@ def move(tx: Tx, incident: Incident, to: IncidentState, *, actor: str, reason: s
     return load(tx, incident.id)
 
 
-def apply(tx: Tx, alert: Alert) -> IncidentId | None:
-    """Join *alert* to its episode and incident, or open them. ``None`` when nothing is opened by it."""
-    newest = tx.one(
-        select(t.episodes)
-        .where(t.episodes.c.source == alert.source, t.episodes.c.identity == alert.identity)
-        .order_by(t.episodes.c.number.desc())
-        .limit(1)
-        .with_for_update()
-    )
-    if alert.status is AlertStatus.RESOLVED:
-        return _resolve(tx, alert, newest)
-    if newest is not None and newest["firing"]:
-        _touch(tx, newest["id"], last_seen_at=tx.now, labels=dict(alert.labels))
-        return IncidentId(newest["incident_id"])
-    if newest is not None and newest["ended_at"] is not None and alert.started_at <= newest["started_at"]:
-        return IncidentId(newest["incident_id"])  # older than what was already applied: born ended
-    incident = _reopen(tx, alert, newest) or _open(tx, alert)
-    tx.run(
-        t.episodes.insert().values(
-            id=new_id("EP"),
-            source=alert.source,
-            identity=alert.identity,
-            number=1 if newest is None else newest["number"] + 1,
-            incident_id=incident,
-            firing=True,
-            started_at=alert.started_at,
-            last_seen_at=tx.now,
-            labels=dict(alert.labels),
-        )
-    )
-    tx.ring("diagnose", incident)
-    return incident
-
-
-def _touch(tx: Tx, episode: str, **values: Any) -> None:
-    tx.run(t.episodes.update().where(t.episodes.c.id == episode).values(**values))
-
-
-def _open(tx: Tx, alert: Alert) -> IncidentId:
+def open_one(tx: Tx, alert: Alert, *, priority: int, kind: Kind = Kind.ORDINARY) -> IncidentId:
+    """A new incident, as *alert* tells it."""
     incident = IncidentId(new_id("INC"))
     tx.run(
         t.incidents.insert().values(
@@ -146,57 +114,110 @@ def _open(tx: Tx, alert: Alert) -> IncidentId:
             version=1,
             card_version=0,
             opened_at=tx.now,
-            alert_started_at=alert.started_at,
+            alert_started_at=alert.started_at or alert.at or tx.now,
             alert_firing=True,
             state_since=tx.now,
-            heartbeat_at=None,
-            triage_tries=0,
-            look=1,
-            reason="",
+            kind=kind.value,
+            priority=priority,
+            group_key=alert.group[:400] if alert.group else None,
+            entity=alert.entity[:200] if alert.entity else None,
+            last_alert_at=tx.now,
         )
     )
     tx.event(incident, alert.source, "alert.firing", title=alert.title, summary=alert.summary)
     return incident
 
 
-def _reopen(tx: Tx, alert: Alert, newest: Mapping[str, Any] | None) -> IncidentId | None:
-    """The same identity within a day goes on under the incident it had, as its next attempt."""
-    if newest is None:
-        return None
-    incident = load(tx, IncidentId(newest["incident_id"]), lock=True)
-    if incident.state not in OVER | {S.MITIGATED}:
-        _fires(tx, incident.id)
-        tx.event(incident.id, alert.source, "alert.firing", title=alert.title, summary=alert.summary)
-        return incident.id
-    ended: datetime | None = newest["ended_at"]
-    if incident.state not in {S.RESOLVED, S.MITIGATED} or ended is None or tx.now - ended > REOPEN_WITHIN:
-        return None
-    _fires(tx, incident.id)
-    move(tx, incident, S.REOPENED, actor=alert.source, reason="the same alert fires again")
-    return incident.id
+def fires(tx: Tx, incident_id: IncidentId, *, firing: bool) -> None:
+    """Whether one of its alerts fires."""
+    tx.run(t.incidents.update().where(t.incidents.c.id == incident_id).values(alert_firing=firing))
 
 
-def _fires(tx: Tx, incident_id: IncidentId) -> None:
-    tx.run(t.incidents.update().where(t.incidents.c.id == incident_id).values(alert_firing=True))
+def heard(tx: Tx, incident_id: IncidentId) -> None:
+    """Another alert of it came: for a while it takes in more."""
+    tx.run(t.incidents.update().where(t.incidents.c.id == incident_id).values(last_alert_at=tx.now))
 
 
-def _resolve(tx: Tx, alert: Alert, newest: Mapping[str, Any] | None) -> IncidentId | None:
-    if newest is None:
-        return None
-    incident_id = IncidentId(newest["incident_id"])
-    if not newest["firing"]:
-        return incident_id
-    _touch(tx, newest["id"], firing=False, ended_at=alert.ended_at or tx.now, last_seen_at=tx.now)
-    tx.run(t.incidents.update().where(t.incidents.c.id == incident_id).values(alert_firing=False))
-    tx.event(incident_id, alert.source, "alert.resolved")
-    tx.ring("settle", incident_id)
-    return incident_id
+def louder(tx: Tx, incident_id: IncidentId, severity: Severity) -> bool:
+    """Take a severity that is worse than its own."""
+    incident = load(tx, incident_id)
+    if not worse(severity, incident.severity):
+        return False
+    tx.run(t.incidents.update().where(t.incidents.c.id == incident_id).values(severity=severity.value))
+    return True
+
+
+def priority_of(alert: Alert, service: Service | None) -> int:
+    """1 (now) to 4, as policy reads what the sender says and what the catalogue knows."""
+    return priority(alert.severity, service.criticality if service is not None else "normal", alert.labels)
+
+
+def raise_severity(tx: Tx, incident_id: IncidentId, alert: Alert, service: Service | None) -> bool:
+    """A worse severity raises the priority, and people are told once."""
+    if not louder(tx, incident_id, alert.severity):
+        return False
+    raised = min(priority_of(alert, service), load(tx, incident_id).priority)
+    tx.run(t.incidents.update().where(t.incidents.c.id == incident_id).values(priority=raised))
+    tx.event(incident_id, alert.source, "incident.raised", severity=alert.severity.value, priority=raised)
+    return True
+
+
+MAY_WAIT = frozenset({S.RECEIVED, S.TRIAGING, S.REPORTED})
+
+
+def wait(tx: Tx, incident: Incident, on: IncidentId, *, actor: str) -> None:
+    """Do nothing about it until another one is over, or has taken too long."""
+    tx.run(t.incidents.update().where(t.incidents.c.id == incident.id).values(waiting_on=on))
+    move(tx, incident, S.WAITING_ON, actor=actor, reason=f"what it relies on has {on}", on=on)
+
+
+def waits_over(tx: Tx, at_most: timedelta) -> None:
+    """Look into what has waited long enough, or for something that is over; what no longer fires is settled."""
+    for row in in_state(tx, S.WAITING_ON):
+        on = tx.one(select(t.incidents.c.state).where(t.incidents.c.id == row["waiting_on"]))
+        ended = on is None or S(on["state"]) in OVER
+        if not ended and tx.now - row["state_since"] <= at_most:
+            continue
+        if not row["alert_firing"]:
+            tx.ring("settle", row["id"])
+            continue
+        reason = f"{row['waiting_on']} is over and this goes on" if ended else "waited long enough"
+        move(tx, load(tx, IncidentId(row["id"]), lock=True), S.TRIAGING, actor="clock", reason=reason)
+        tx.ring("diagnose", row["id"])
+
+
+def look_from(tx: Tx, incident: Incident, after: timedelta, *, actor: str) -> None:
+    """Begin to look, not before *after* has passed: what belongs together is still coming in."""
+    move(tx, incident, S.TRIAGING, actor=actor)
+    later = {"look_at": tx.now + after, "heartbeat_at": tx.now + after}
+    tx.run(t.incidents.update().where(t.incidents.c.id == incident.id).values(**later))
+
+
+def placed(tx: Tx, incident_id: IncidentId, service: Service) -> None:
+    """It is about this service, as it turned out."""
+    tx.run(t.incidents.update().where(t.incidents.c.id == incident_id).values(service=service.name))
+    tx.event(incident_id, "grouping", "incident.placed", service=service.name)
+
+
+def more_urgent(tx: Tx, than: Incident) -> IncidentId | None:
+    """The most urgent incident that nobody has begun to look into, if it is more urgent than *than*."""
+    row = tx.one(
+        select(t.incidents.c.id)
+        .where(
+            t.incidents.c.state.in_([S.RECEIVED.value, S.REOPENED.value]),
+            t.incidents.c.priority < than.priority,
+        )
+        .order_by(t.incidents.c.priority, t.incidents.c.id)
+        .limit(1)
+    )
+    return IncidentId(row["id"]) if row is not None else None
 
 
 def open_asked(
     tx: Tx, *, service: str, environment: str, title: str, person_id: str, name: str, window: timedelta | None
 ) -> tuple[IncidentId, bool]:
     """The open incident of a service, or a new one that a person asked for. Returns it and whether it is new."""
+    tx.serialise("grouping")
     live = tx.one(
         select(t.incidents.c.id)
         .where(

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import exc, func, or_, select
 
 from agents.incident.ids import new_id
+from agents.incident.redaction import redact, redact_body, redact_tree
 from bot.journal import tables as t
 from bot.journal.journal import Journal, Tx
 
@@ -49,11 +50,155 @@ def take(tx: Tx, inbox_id: str) -> Mapping[str, Any] | None:
 
 
 def finish(tx: Tx, inbox_id: str, error: str = "") -> None:
-    """Parsed, or unreadable with the reason; the bytes stay."""
+    """Parsed, or unreadable with the reason; what it said stays, without its secrets."""
     tx.run(
         t.inbox.update()
         .where(t.inbox.c.id == inbox_id)
-        .values(state="unreadable" if error else "parsed", error=error)
+        .values(state="unreadable" if error else "parsed", error=redact(error), **_clean(tx, inbox_id))
+    )
+
+
+def applied(row: Mapping[str, Any]) -> int:
+    """How many alerts of a delivery were applied so far."""
+    return int((row["reply"] or {}).get("applied", 0))
+
+
+def note_applied(tx: Tx, inbox_id: str, count: int) -> None:
+    """So far, in this commit."""
+    tx.run(t.inbox.update().where(t.inbox.c.id == inbox_id).values(reply={"applied": count}))
+
+
+def _clean(tx: Tx, inbox_id: str) -> dict[str, Any]:
+    row = tx.one(select(t.inbox.c.body, t.inbox.c.headers).where(t.inbox.c.id == inbox_id))
+    return {} if row is None else {"body": redact_body(row["body"]), "headers": redact_tree(row["headers"])}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """One proven delivery, with the headers that its reading needs. ``key`` is the sender's own id of it, if any.
+
+    ``asks`` says that the receiver itself has to answer it later; no worker reads it then.
+    """
+
+    source: str
+    system: str
+    key: str | None
+    headers: Mapping[str, str]
+    body: bytes
+    asks: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """Where a delivery stands in the inbox, and whether it stood there before."""
+
+    id: str
+    duplicate: bool
+
+
+INBOX = "inbox"
+"""The subject of the one bell that stands for everything that is stored."""
+
+
+def store_all(tx: Tx, deliveries: Sequence[Delivery]) -> list[Stored]:
+    """Store what arrived together, in its order, and have one bell rung. A key known before is a duplicate.
+
+    Two processes that store the same key at once meet at its uniqueness: the later one gets an IntegrityError
+    and finds it known when it tries again.
+    """
+    known = _known(tx, deliveries)
+    ids = iter(sorted(new_id("IN") for _ in deliveries))  # one after the other also within a millisecond
+    out: list[Stored] = []
+    rows: list[dict[str, Any]] = []
+    at = tx.now
+    for one in deliveries:
+        place = (one.source, one.key)
+        if one.key is not None and place in known:
+            out.append(Stored(id=known[place], duplicate=True))
+            continue
+        row = next(ids)
+        known[place] = row
+        out.append(Stored(id=row, duplicate=False))
+        rows.append(
+            {
+                "id": row,
+                "source": one.source,
+                "system": one.system,
+                "delivery_key": one.key,
+                "headers": dict(one.headers),
+                "body": one.body,
+                "received_at": at,
+                "state": "asked" if one.asks else "stored",
+                "error": "",
+            }
+        )
+    if rows:
+        tx.run(t.inbox.insert(), rows)
+    if any(row["state"] == "stored" for row in rows):
+        tx.ring("intake", INBOX)
+    return out
+
+
+def _known(tx: Tx, deliveries: Sequence[Delivery]) -> dict[tuple[str, str | None], str]:
+    keys: dict[str, set[str]] = {}
+    for one in deliveries:
+        if one.key is not None:
+            keys.setdefault(one.source, set()).add(one.key)
+    found: dict[tuple[str, str | None], str] = {}
+    for source, wanted in keys.items():
+        same = (t.inbox.c.source == source) & t.inbox.c.delivery_key.in_(wanted)
+        for row in tx.all(select(t.inbox.c.id, t.inbox.c.delivery_key).where(same)):
+            found[source, row["delivery_key"]] = row["id"]
+    return found
+
+
+def next_stored(tx: Tx, limit: int) -> list[Mapping[str, Any]]:
+    """The oldest deliveries that nobody has read, in the order they came. Several workers never get the same one.
+
+    Until the transaction ends nobody else gets any: an end must not overtake the beginning that came before it.
+    """
+    tx.serialise(INBOX)
+    return tx.all(
+        select(t.inbox)
+        .where(t.inbox.c.state == "stored", t.inbox.c.system.not_in(CHATS))
+        .order_by(t.inbox.c.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+
+
+def oldest_stored(tx: Tx) -> timedelta | None:
+    """How long the oldest unread delivery has been waiting; ``None`` when all are read."""
+    row = tx.one(
+        select(t.inbox.c.received_at)
+        .where(t.inbox.c.state == "stored", t.inbox.c.system.not_in(CHATS))
+        .order_by(t.inbox.c.id)
+        .limit(1)
+    )
+    return None if row is None else tx.now - row["received_at"]
+
+
+def asked(tx: Tx, limit: int) -> list[Mapping[str, Any]]:
+    """What the receiver itself still has to answer, oldest first."""
+    return tx.all(select(t.inbox).where(t.inbox.c.state == "asked").order_by(t.inbox.c.id).limit(limit))
+
+
+def answer(tx: Tx, inbox_id: str, error: str = "") -> None:
+    """What asked is answered, or cannot be for this reason."""
+    tx.run(
+        t.inbox.update()
+        .where(t.inbox.c.id == inbox_id, t.inbox.c.state == "asked")
+        .values(state="unreadable" if error else "answered", error=redact(error), **_clean(tx, inbox_id))
+    )
+
+
+def prune(tx: Tx, older_than: timedelta) -> int:
+    """Forget deliveries that were dealt with long ago, with their keys; how many. What is unread stays."""
+    return tx.changed(
+        t.inbox.delete().where(
+            t.inbox.c.state.in_(["parsed", "unreadable", "answered"]),
+            t.inbox.c.received_at < tx.now - older_than,
+        )
     )
 
 

@@ -1,7 +1,9 @@
 """Opening the journal and writing to it: one transaction a step, rung after it is committed."""
 
 import contextlib
+import random
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -39,20 +41,27 @@ _NOW = {
 
 
 class Tx:
-    """One transaction. ``now`` is the database's clock, read when asked."""
+    """One transaction. ``now`` is the database's clock."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self.dialect = connection.dialect.name
         self.rung: list[tuple[int, str, str]] = []
+        self._read_at: tuple[datetime, float] | None = None
 
     @property
     def now(self) -> datetime:
-        """The database's present time, UTC: the only clock a deadline is judged by."""
-        column = literal_column(_NOW[self._connection.dialect.name], Instant)
-        value = self._connection.execute(select(column)).scalar_one()
-        assert isinstance(value, datetime)  # noqa: S101  # Instant reads datetimes
-        return value
+        """The database's present time, UTC: the only clock a deadline is judged by.
+
+        It is asked once; what has passed since then is measured here.
+        """
+        if self._read_at is None:
+            column = literal_column(_NOW[self.dialect], Instant)
+            value = self._connection.execute(select(column)).scalar_one()
+            assert isinstance(value, datetime)  # noqa: S101  # Instant reads datetimes
+            self._read_at = value, time.monotonic()
+        start, then = self._read_at
+        return start + timedelta(seconds=time.monotonic() - then)
 
     def run(
         self, statement: Executable, values: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
@@ -75,6 +84,11 @@ class Tx:
         """Every row as a mapping."""
         return [dict(row) for row in self._connection.execute(statement).mappings()]
 
+    def serialise(self, what: str) -> None:
+        """From here to the commit, one transaction at a time does *what*. SQLite has one writer anyway."""
+        if self.dialect == "postgresql":
+            self._connection.execute(text("SELECT pg_advisory_xact_lock(hashtext(:what))"), {"what": what})
+
     def ring(self, job: str, subject: str) -> None:
         """Have the queue told, once this transaction is committed and again until it was."""
         if self.one(_bell(job, subject).where(t.outbox.c.sent_at.is_(None))) is not None:
@@ -94,6 +108,10 @@ class Tx:
         self._connection.execute(
             t.events.insert().values(incident_id=incident_id, at=self.now, actor=actor, kind=kind, data=data)
         )
+        self.turn_card(incident_id)
+
+    def turn_card(self, incident_id: IncidentId) -> None:
+        """Every card of the incident is out of date, and there is nothing to tell below it."""
         self._connection.execute(
             t.incidents.update()
             .where(t.incidents.c.id == incident_id)
@@ -123,8 +141,9 @@ class Journal:
                 tx = Tx(connection)
                 yield tx
                 crash.point(f"{label}:before")
-        except sql_errors.DataError as error:
-            raise BadInput(f"a value does not fit the journal ({label}): {type(error.orig).__name__}") from error
+        except (sql_errors.DataError, UnicodeEncodeError) as error:
+            why = type(getattr(error, "orig", error)).__name__
+            raise BadInput(f"a value does not fit the journal ({label}): {why}") from error
         except (sql_errors.OperationalError, sql_errors.InternalError) as error:  # the latter: a demoted primary
             raise JournalUnavailable(
                 f"journal could not be written ({label}): {_cause(error)}; check the disk and the database"
@@ -150,7 +169,11 @@ class Journal:
         self.engine.dispose()
 
 
-REVISION = "0002"
+BUSY_MS = 15_000
+BUSY = timedelta(milliseconds=BUSY_MS)
+"""How long a writer waits for another one before the journal counts as unavailable."""
+
+REVISION = "0005"
 """The newest migration; a test holds it against the files."""
 
 
@@ -187,7 +210,7 @@ def open_engine(url: str) -> Engine:
     SQLite: WAL, full synchronous, ``BEGIN IMMEDIATE`` for whatever may write. PostgreSQL: READ COMMITTED.
     """
     if url.startswith("sqlite"):
-        engine = create_engine(url, connect_args={"timeout": 15})
+        engine = create_engine(url, connect_args={"timeout": BUSY.total_seconds()})
         event.listen(engine, "connect", _sqlite_connect)
         event.listen(engine, "begin", _sqlite_begin)
         return engine
@@ -203,11 +226,30 @@ def open_engine(url: str) -> Engine:
 def _sqlite_connect(connection: sqlite3.Connection, _record: object) -> None:
     connection.isolation_level = None  # the driver's own deferred BEGIN is off; ours is immediate
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=15000", "foreign_keys=ON"):
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={BUSY_MS}", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 
 
 def _sqlite_begin(connection: Connection) -> None:
-    reading = connection.get_execution_options().get("reading", False)
-    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+    if connection.get_execution_options().get("reading", False):
+        connection.exec_driver_sql("BEGIN")
+        return
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, sqlite3.Connection)  # noqa: S101  # the dialect's own
+    until = time.monotonic() + BUSY.total_seconds()
+    # SQLite itself sleeps up to 0.1 s between tries: whoever writes without a pause would starve the others.
+    driver.execute("PRAGMA busy_timeout=0")
+    try:
+        while True:
+            try:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            except sql_errors.OperationalError as error:
+                code = getattr(error.orig, "sqlite_errorcode", None)
+                if code not in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED} or time.monotonic() > until:
+                    raise
+                time.sleep(random.uniform(0.0005, 0.002))  # noqa: S311  # so that two do not go in step
+            else:
+                return
+    finally:
+        driver.execute(f"PRAGMA busy_timeout={BUSY_MS}")

@@ -10,6 +10,9 @@ from agents.incident.ids import new_id
 from bot.journal import tables as t
 from bot.journal.journal import Tx
 
+CANDIDATES = 200
+"""Deliveries looked through for the press of a card."""
+
 
 def begin(tx: Tx, surface: str) -> str:
     """A new card for a surface; whoever speaks there posts it. Returns its id."""
@@ -48,6 +51,22 @@ def pressed(tx: Tx, test_id: str, account: str) -> timedelta | None:
     )
     took: timedelta = now - row["posted_at"]
     return took
+
+
+def press_of(tx: Tx, surface: str, test_id: str) -> Mapping[str, Any] | None:
+    """The delivery that pressed it, once it was worked on and answered."""
+    rows = tx.all(
+        select(t.inbox)
+        .where(t.inbox.c.source == surface, t.inbox.c.state == "parsed", t.inbox.c.reply.is_not(None))
+        .order_by(t.inbox.c.received_at.desc())
+        .limit(CANDIDATES)
+    )
+    return next((row for row in rows if test_id.encode() in bytes(row["body"])), None)
+
+
+def replay(tx: Tx, row: str) -> None:
+    """The same delivery as if it had just been stored and left behind: whoever listens takes it up again."""
+    tx.run(t.inbox.update().where(t.inbox.c.id == row).values(state="stored", reply=None, taken_at=None))
 
 
 def state(tx: Tx, test_id: str) -> Mapping[str, Any] | None:

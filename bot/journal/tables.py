@@ -15,6 +15,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
+from bot.journal.compressed import Compressed
 from bot.journal.types import Instant
 
 metadata = MetaData(
@@ -41,7 +42,22 @@ inbox = Table(
     Column("taken_at", Instant),
     Column("reply", JSON),
     UniqueConstraint("source", "delivery_key"),
+    Index("ix_inbox_state", "state", "id"),
 )
+"""``state`` is stored, parsed or unreadable; asked and answered for what the receiver itself has to answer.
+
+Ids sort by the time of arrival.
+"""
+
+refusals = Table(
+    "refusals",
+    metadata,
+    Column("source", String(120), primary_key=True),
+    Column("reason", String(40), primary_key=True),
+    Column("minute", Instant, primary_key=True),
+    Column("count", Integer, nullable=False),
+)
+"""How many deliveries a source was refused in a minute, and why; "" is whoever named no source of ours."""
 
 incidents = Table(
     "incidents",
@@ -71,8 +87,17 @@ incidents = Table(
     Column("window_s", Integer),
     Column("owner", String(80)),
     Column("owned_at", Instant),
+    Column("kind", String(20), nullable=False, server_default="ordinary"),
+    Column("priority", Integer, nullable=False, server_default="3"),
+    Column("group_key", String(400)),
+    Column("entity", String(200)),
+    Column("last_alert_at", Instant),
+    Column("waiting_on", String(40)),
+    Column("merged_into", String(40)),
     Index("ix_incidents_state", "state"),
+    Index("ix_incidents_environment", "environment", "opened_at"),
 )
+"""``kind`` is ordinary, storm or entity. ``merged_into`` and ``waiting_on`` are ids of other incidents."""
 
 episodes = Table(
     "episodes",
@@ -81,33 +106,75 @@ episodes = Table(
     Column("source", String(120), nullable=False),
     Column("identity", String(200), nullable=False),
     Column("number", Integer, nullable=False),
-    Column("incident_id", ForeignKey("incidents.id"), nullable=False),
+    Column("incident_id", ForeignKey("incidents.id")),
     Column("firing", Boolean, nullable=False),
+    Column("state", String(20), nullable=False, server_default="ended"),
     Column("started_at", Instant, nullable=False),
     Column("ended_at", Instant),
+    Column("at", Instant),
     Column("last_seen_at", Instant, nullable=False),
+    Column("held_until", Instant),
+    Column("turns", JSON, nullable=False, server_default="[]"),
+    Column("flapping_until", Instant),
+    Column("title", Text, nullable=False, server_default=""),
+    Column("severity", String(20), nullable=False, server_default="unknown"),
+    Column("service", Text),
+    Column("environment", Text),
+    Column("entity", String(200)),
     Column("labels", JSON, nullable=False),
     UniqueConstraint("source", "identity", "number"),
+    Index("ix_episodes_incident_id", "incident_id"),
+    Index("ix_episodes_state", "state", "held_until"),
+    Index("ix_episodes_flapping_until", "flapping_until"),
+    Index("ix_episodes_entity", "entity", "last_seen_at"),
 )
+"""``state`` is open, holding (resolved, not believed yet) or ended; ``firing`` is the sender's last word.
+
+``at`` is the sender's own time of the newest event applied; ``turns`` when it changed, newest last. An episode
+without an incident is a resolved that nobody had seen firing.
+"""
+
+maintenance = Table(
+    "maintenance",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("scope", String(200), nullable=False),
+    Column("title", String(200), nullable=False, server_default=""),
+    Column("reason", Text, nullable=False, server_default=""),
+    Column("starts_at", Instant, nullable=False),
+    Column("ends_at", Instant, nullable=False),
+    Column("made_by", String(80), nullable=False),
+    Column("made_at", Instant, nullable=False),
+    Column("ended_by", String(80)),
+    Index("ix_maintenance_ends_at", "ends_at"),
+)
+"""While one covers an alert, the alert opens no incident that anybody is told of. ``scope`` is
+``environment/service`` with * and ?; ``title``, where given, the alert's title likewise.
+"""
 
 changes = Table(
     "changes",
     metadata,
     Column("id", String(200), primary_key=True),
     Column("kind", String(20), nullable=False),
-    Column("service", Text, nullable=False),
-    Column("environment", Text, nullable=False),
+    Column("service", Text),
+    Column("environment", Text),
     Column("at", Instant, nullable=False),
+    Column("outcome", String(20), nullable=False, server_default="unknown"),
+    Column("version", Text),
     Column("record", JSON, nullable=False),
     Index("ix_changes_at", "at"),
+    Index("ix_changes_environment", "environment", "service", "at"),
 )
+"""One row a change, which moves with what its sender tells. Without service or environment it is unplaced."""
 
 blobs = Table(
     "blobs",
     metadata,
     Column("sha256", String(64), primary_key=True),
-    Column("bytes", LargeBinary, nullable=False),
+    Column("bytes", Compressed, nullable=False),
 )
+"""``sha256`` is of the bytes as they were, not as they are kept. A row is never changed."""
 
 evidence = Table(
     "evidence",
@@ -120,8 +187,28 @@ evidence = Table(
     Column("blob_sha256", ForeignKey("blobs.sha256"), nullable=False),
     Column("record", JSON, nullable=False),
     Column("fetched_at", Instant, nullable=False),
+    Column("topic", String(64)),
     Index("ix_evidence_incident_id", "incident_id"),
 )
+"""``topic`` is who was asked what: of two answers with one topic the later takes the place of the earlier.
+
+It is empty for what was kept before there was a chain.
+"""
+
+chain = Table(
+    "chain",
+    metadata,
+    Column("incident_id", ForeignKey("incidents.id"), primary_key=True),
+    Column("sequence", Integer, primary_key=True),
+    Column("previous", String(64), nullable=False),
+    Column("kind", String(20), nullable=False),
+    Column("subject", String(40), nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("actor", String(80), nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("hash", String(64), nullable=False),
+)
+"""What was kept of an incident, in order. ``subject`` is the id of evidence or of a finding, as ``kind`` says."""
 
 findings = Table(
     "findings",
@@ -132,8 +219,10 @@ findings = Table(
     Column("look", Integer, nullable=False),
     Column("record", JSON, nullable=False),
     Column("made_at", Instant, nullable=False),
+    Column("linked", Boolean),
     UniqueConstraint("incident_id", "attempt", "look"),
 )
+"""``linked`` is empty for what was made before there was a chain."""
 
 proposals = Table(
     "proposals",
@@ -390,6 +479,48 @@ selftests = Table(
     Column("answered_at", Instant),
 )
 """The "press me" cards of ``firstresponder doctor --chat``."""
+
+deliberations = Table(
+    "deliberations",
+    metadata,
+    Column("incident_id", ForeignKey("incidents.id"), primary_key=True),
+    Column("attempt", Integer, primary_key=True),
+    Column("look", Integer, nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("model", String(200), nullable=False, server_default=""),
+    Column("off", String(40)),
+    Column("calls", Integer, nullable=False, server_default="0"),
+    Column("tool_calls", Integer, nullable=False, server_default="0"),
+    Column("input_tokens", Integer, nullable=False, server_default="0"),
+    Column("output_tokens", Integer, nullable=False, server_default="0"),
+    Column("took_ms", Integer, nullable=False, server_default="0"),
+    Column("cost_microusd", Integer),
+    Column("record", JSON),
+    Column("due_at", Instant, nullable=False),
+    Column("begun_at", Instant),
+    Column("done_at", Instant),
+    Index("ix_deliberations_done_at", "done_at"),
+)
+"""A model's part in an attempt, at most one: due, begun, done. ``off`` is why it had none; no cost is unknown."""
+
+notices = Table(
+    "notices",
+    metadata,
+    Column("source", String(120), primary_key=True),
+    Column("trouble", String(20), primary_key=True),
+    Column("detail", String(300), nullable=False),
+    Column("made_at", Instant, nullable=False),
+)
+"""What is wrong with a source, to be told to its owner once."""
+
+notices_told = Table(
+    "notices_told",
+    metadata,
+    Column("surface", String(40), primary_key=True),
+    Column("source", String(120), primary_key=True),
+    Column("trouble", String(20), primary_key=True),
+    Column("made_at", Instant, nullable=False),
+)
 
 lock_service = Table(
     "lock_service",

@@ -1,13 +1,13 @@
 """OTLP/HTTP trace requests (opentelemetry.io/docs/specs/otlp/#otlphttp), JSON or protobuf, to compact spans."""
 
-import gzip
 import json
-import zlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from agents.incident.errors import BadInput
+from agents.incident.redaction import redact
 from agents.spans import Span
+from bot.receiver.packed import unpacked
 
 CLIENT_KINDS = {3, "SPAN_KIND_CLIENT"}
 SERVER_KINDS = {2, "SPAN_KIND_SERVER"}
@@ -17,10 +17,7 @@ WRONG = (ValueError, TypeError, KeyError, AttributeError, RecursionError, Overfl
 
 def decode(body: bytes, content_type: str, encoding: str, max_bytes: int, environment: str = "") -> list[Span]:
     """The server and client spans of one export request, of *environment* if given. BadInput otherwise."""
-    if encoding == "gzip":
-        body = _inflate(body, max_bytes)
-    elif encoding not in {"", "identity"}:
-        raise BadInput(f"content encoding {encoding!r}; send gzip or none")
+    body = unpacked(body, encoding, max_bytes)
     if content_type.startswith("application/json"):
         try:
             return list(_spans(json.loads(body), environment))
@@ -32,17 +29,6 @@ def decode(body: bytes, content_type: str, encoding: str, max_bytes: int, enviro
         except WRONG as error:
             raise BadInput(f"not an OTLP protobuf trace request: {type(error).__name__}") from error
     raise BadInput(f"content type {content_type!r}; send application/json or application/x-protobuf")
-
-
-def _inflate(body: bytes, max_bytes: int) -> bytes:
-    try:
-        inflater = zlib.decompressobj(wbits=31)
-        out = inflater.decompress(body, max_bytes)
-    except (zlib.error, gzip.BadGzipFile) as error:
-        raise BadInput(f"not gzip: {error}") from error
-    if inflater.unconsumed_tail:
-        raise BadInput(f"more than {max_bytes} bytes when unpacked")
-    return out
 
 
 def _from_protobuf(body: bytes) -> Mapping[str, Any]:
@@ -89,4 +75,8 @@ def _spans(data: Mapping[str, Any], environment: str) -> Iterator[Span]:
 
 
 def _attributes(holder: Mapping[str, Any]) -> dict[str, Any]:
-    return {a["key"]: next(iter(a["value"].values()), None) for a in holder.get("attributes", ())}
+    return {a["key"]: _clean(next(iter(a["value"].values()), None)) for a in holder.get("attributes", ())}
+
+
+def _clean(value: Any) -> Any:
+    return redact(value) if isinstance(value, str) else value

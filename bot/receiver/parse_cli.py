@@ -10,7 +10,7 @@ from pathlib import Path
 from agents.incident.errors import BadInput
 from bot.receiver import systems
 from bot.receiver.systems import generic
-from bot.receiver.systems.reading import Item, Reading
+from bot.receiver.systems.reading import Item, Reading, level
 
 AUTO = "auto"
 MOST_BYTES = 8 * 1024 * 1024
@@ -27,7 +27,7 @@ class Parsed:
 
 def stated(item: Item) -> dict[str, object]:
     """The fields that *item* states, extras beside the others."""
-    own = {f.name: getattr(item, f.name) for f in fields(item) if f.name != "extras"}
+    own = {f.name: getattr(item, f.name) for f in fields(item) if f.name not in ("extras", "level")}
     said = {name: value for name, value in own.items() if value not in (None, "")}
     return said | {name: value for name, value in item.extras.items() if name not in own and value is not None}
 
@@ -118,7 +118,7 @@ def _oddness(body: bytes) -> str:
 def _level(severity_raw: str | None, severities: Mapping[str, str] | generic.Rules) -> str:
     if isinstance(severities, generic.Rules):
         return severities.level(severity_raw)
-    return severities.get((severity_raw or "").strip().lower(), "unset")
+    return level(severity_raw, severities)
 
 
 def _near(name: str, known: Mapping[str, object]) -> str:

@@ -100,13 +100,13 @@ def _prometheus(form: Form) -> tuple[str, str]:
     if wish.no_prometheus:
         return "", ""
     if targets and not wish.prometheus:
-        for environment, url in targets.items():
-            form.tried(checks.prometheus(url, _probe_token(form, environment)))
-        return "", wish.prometheus_environment or next(iter(targets))
+        for target in targets:
+            form.tried(checks.prometheus(target.url, _target_token(form, target)))
+        return "", wish.prometheus_environment or targets[0].environment
     if not wish.prometheus and form.talk is None:
         form.missing.append("--prometheus URL or --no-prometheus")
         return "", ""
-    environment = wish.prometheus_environment or next(iter(targets), "production")
+    environment = wish.prometheus_environment or (targets[0].environment if targets else "production")
     token = secret_in(wish.prometheus_token_file) or _probe_token(form, environment)
 
     def proven(url: str) -> Check:
@@ -121,7 +121,7 @@ def _prometheus(form: Form) -> tuple[str, str]:
         "Prometheus address (empty: none)",
         "--prometheus URL",
         given=wish.prometheus.rstrip("/"),
-        there=targets.get(environment, ""),
+        there=yamls.prometheus_of(text, environment),
         optional=True,
         check=proven,
     ).rstrip("/")
@@ -134,6 +134,13 @@ def _prometheus(form: Form) -> tuple[str, str]:
         tokens = {**_object(form.held.get("PROBE_TOKENS"), "PROBE_TOKENS"), f"prometheus.{environment}": token}
         form.set("PROBE_TOKENS", json.dumps(tokens))
     return url, environment if url else ""
+
+
+def _target_token(form: Form, target: yamls.Target) -> str:
+    """What the triage worker would send there: the target's own token, else that of its environment."""
+    held = _object(form.held.get("PROBE_TOKENS"), "PROBE_TOKENS")
+    own = str(held.get(target.name) or "")
+    return own or ("" if target.project else _probe_token(form, target.environment))
 
 
 def _probe_token(form: Form, environment: str) -> str:

@@ -8,12 +8,17 @@ import contextlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 
 TIMEOUT_S = 5.0
+APART = timedelta(minutes=5)
+"""Signed requests that are older are refused."""
+
 SLACK, TELEGRAM = "FIRSTRESPONDER_SLACK__", "FIRSTRESPONDER_TELEGRAM__"
 SCOPES = frozenset(
     {
@@ -61,6 +66,20 @@ def _ask(method: str, url: str, *, token: str = "", timeout_s: float = TIMEOUT_S
     with contextlib.suppress(ValueError):
         body = got.json()
     return _Answer(status=got.status_code, body=body if isinstance(body, dict) else {}, headers=got.headers)
+
+
+def clock(surface: str, date: str, now: datetime) -> Check:
+    """How far this machine's clock is from the platform's, by the ``Date`` of an answer that has just come."""
+    what = f"{surface} clock"
+    try:
+        off = now - parsedate_to_datetime(date)
+    except (ValueError, TypeError):
+        return Check(what=what, ok=True, says="not compared: the platform's answers carry no date")
+    seconds = off.total_seconds()
+    if abs(off) >= APART:
+        says = f"this machine's clock is {seconds:+.0f} s from {surface}'s, 300 s at most are taken: set it (NTP)"
+        return Check(what=what, ok=False, says=says)
+    return Check(what=what, ok=True, says=f"{seconds:+.0f} s from {surface}'s")
 
 
 def host(url: str) -> str:
@@ -117,6 +136,7 @@ def slack_bot(token: str, api_url: str) -> Check:
         says = f"{SLACK}BOT_TOKEN lacks {missing}: add under OAuth & Permissions, reinstall, use the new token"
         return Check(what=what, ok=False, says=says)
     facts = {k: str(answer.body.get(k) or "") for k in ("team", "team_id", "user", "user_id")}
+    facts["date"] = answer.headers.get("date", "")
     return Check(what=what, ok=True, says=f"{facts['user']} in workspace {facts['team']}", facts=facts)
 
 
@@ -214,6 +234,7 @@ def telegram_bot(token: str, api_url: str, mode: str = "polling") -> Check:
         return Check(what=what, ok=False, says=wrong)
     me = _result(answer)
     facts = {"username": str(me.get("username") or ""), "id": str(me.get("id") or "")}
+    facts["date"] = answer.headers.get("date", "")
     info, wrong = _telegram(api_url, token, "getWebhookInfo")
     hook = str(_result(info).get("url") or "")
     if not wrong and hook and mode == "polling":

@@ -18,6 +18,8 @@ from agents.incident.errors import BadInput
 from agents.signatures.load import load as load_signatures
 from bot import configuration
 from bot.processes import PREFIX
+from bot.receiver.proofs import SELF_PROVING
+from bot.receiver.sources import proof_of
 from bot.settings import SlackSettings, TelegramSettings
 from bot.setup import files, yamls
 from bot.setup.answers import Answers
@@ -130,16 +132,24 @@ def _variables(
     raw = held.get(PREFIX + "WEBHOOK_TOKENS") or "{}"
     try:
         found = json.loads(raw)
-        tokens = {str(k): [str(t) for t in v] for k, v in found.items()}
+        tokens = {str(k): _live(v) for k, v in found.items()}
     except (ValueError, AttributeError, TypeError) as error:
-        says = f"{PREFIX}WEBHOOK_TOKENS is not a JSON object of lists; config/env.example shows one"
+        says = f"{PREFIX}WEBHOOK_TOKENS is not a JSON object of lists or names; config/env.example shows one"
         raise BadInput(says) from error
     for name, source in sources.items():
+        if proof_of(source) in SELF_PROVING:
+            continue  # no secret is shared with these
         if not any(tokens.get(name, ())) and (name == answers.source or not source.allow_unsigned):
             tokens[name] = [secrets.token_hex(TOKEN_BYTES)]
+            found[name] = tokens[name]
     env = {PREFIX + name: value for name, value in answers.env.items()}
-    env[PREFIX + "WEBHOOK_TOKENS"] = json.dumps(tokens) if tokens != json.loads(raw) else raw
+    env[PREFIX + "WEBHOOK_TOKENS"] = json.dumps(found) if found != json.loads(raw) else raw
     return {k: v for k, v in env.items() if held.get(k) != v}, tokens
+
+
+def _live(given: Any) -> list[str]:
+    """The secrets of one source, whether they have names or not."""
+    return [str(one) for one in (given.values() if isinstance(given, dict) else given)]
 
 
 def _held_together(env: Mapping[str, str]) -> None:

@@ -4,10 +4,9 @@ The card is a row in the journal, so what is proven is the way that approvals ta
 """
 
 import json
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import select
@@ -18,25 +17,15 @@ from bot.journal import directory, selftests
 from bot.journal import tables as t
 from bot.journal.journal import Journal
 from bot.settings import ReceiverSettings
-from bot.setup import checks
+from bot.setup import checks, steps
 from bot.setup.checks import SLACK, TELEGRAM, Check
+from bot.setup.waiting import Waiting, until
+
+__all__ = ["SURFACES", "Waiting", "configured", "live", "prove"]
 
 SURFACES = ("slack", "telegram")
-POSTED_WITHIN_S = 15.0
-LOOK_S = 0.5
 CANDIDATES = 200
 """Deliveries looked through for a press that was refused."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Waiting:
-    """How long, and how the time is passed and told. ``progress`` gets the seconds left."""
-
-    timeout_s: float = 120.0
-    posted_within_s: float = POSTED_WITHIN_S
-    progress: Callable[[str, float], None] = lambda _text, _left: None
-    sleep: Callable[[float], None] = time.sleep
-    clock: Callable[[], float] = time.monotonic
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +48,8 @@ def live(settings: ReceiverSettings, surface: str) -> Iterator[Check]:
         token = slack.bot_token.get_secret_value()
         bot = checks.slack_bot(token, slack.api_url)
         yield bot
+        if bot.ok:
+            yield checks.clock(surface, bot.facts.get("date", ""), datetime.now(UTC))
         if slack.mode == "socket":
             yield checks.slack_app(slack.app_token.get_secret_value(), slack.api_url)
         for channel in (slack.channel, *sorted(slack.channels - {slack.channel})) if bot.ok else ():
@@ -68,21 +59,27 @@ def live(settings: ReceiverSettings, surface: str) -> Iterator[Check]:
     token = telegram.token.get_secret_value()
     bot = checks.telegram_bot(token, telegram.api_url, telegram.mode)
     yield bot
+    if bot.ok:
+        yield checks.clock(surface, bot.facts.get("date", ""), datetime.now(UTC))
     for chat in (telegram.chat, *sorted(telegram.chats - {telegram.chat})) if bot.facts else ():
         yield checks.telegram_chat(token, telegram.api_url, chat, bot.facts.get("id", ""))
 
 
 def prove(settings: ReceiverSettings, journal: Journal, surface: str, waiting: Waiting) -> Iterator[Check]:
-    """One surface from its settings to a press that came back. Ends at the first thing that is wrong."""
-    place = ""
+    """One surface from its settings to a press that came back, and what else must hold of it.
+
+    Ends at the first thing that is wrong up to the press; what comes after that is tried whole.
+    """
+    place = bot = ""
     for tried in live(settings, surface):
         yield tried
         if not tried.ok:
             return
         place = place or tried.facts.get("name", "")
+        bot = bot or tried.facts.get("user", "") or tried.facts.get("username", "")
     with journal.write("selftest.begun") as tx:
         test_id = selftests.begin(tx, surface)
-    posted = _until(
+    posted = until(
         waiting,
         waiting.posted_within_s,
         f"{surface}: waiting for the receiver to post",
@@ -92,7 +89,7 @@ def prove(settings: ReceiverSettings, journal: Journal, surface: str, waiting: W
         yield Check(what=f"{surface} card", ok=False, says=_not_posted(journal, surface))
         return
     yield Check(what=f"{surface} card", ok=True, says=f"posted in {place}: press its button there")
-    press = _until(
+    press = until(
         waiting,
         waiting.timeout_s,
         f"{surface}: press the button in {place}",
@@ -101,19 +98,10 @@ def prove(settings: ReceiverSettings, journal: Journal, surface: str, waiting: W
     if press is None:
         yield Check(what=f"{surface} press", ok=False, says=_not_pressed(settings, surface, waiting.timeout_s))
         return
-    yield _told(settings, journal, surface, test_id, press)
-
-
-def _until(waiting: Waiting, seconds: float, text: str, look: Callable[[], Any]) -> Any:
-    """What *look* finds, or ``None`` when it finds nothing in time."""
-    end = waiting.clock() + seconds
-    while True:
-        found = look()
-        left = end - waiting.clock()
-        if found is not None or left <= 0:
-            return found
-        waiting.progress(text, left)
-        waiting.sleep(min(LOOK_S, left))
+    told = _told(settings, journal, surface, test_id, press)
+    yield told
+    if told.ok:
+        yield from steps.after(settings, journal, surface, steps.Pressed(test_id=test_id, bot=bot), waiting)
 
 
 def _posted(journal: Journal, test_id: str) -> datetime | None:

@@ -6,11 +6,13 @@ with the lines to add by hand.
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import yaml
 
 from agents.incident.errors import BadInput
+from bot.services import backend_name
 
 Data = dict[str, Any]
 Text = str
@@ -87,18 +89,37 @@ def entry(text: Text, key: str, name: str) -> Data:
     return found if isinstance(found, dict) else {}
 
 
-def prometheus_targets(text: Text) -> dict[str, str]:
-    """Environment → address."""
-    return {str(t.get("environment")): str(t.get("url") or "") for t in _load(text).get("prometheus") or []}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """One Prometheus of probes.yaml. ``project`` is empty where the file gives none."""
+
+    url: str
+    environment: str
+    name: str
+    project: str
+
+
+def prometheus_targets(text: Text) -> tuple[Target, ...]:
+    """Every one, in the order of the file."""
+    return tuple(
+        Target(
+            url=str(t.get("url") or ""),
+            environment=str(t.get("environment")),
+            name=backend_name(str(t.get("name") or ""), number),
+            project=str(t.get("project") or ""),
+        )
+        for number, t in enumerate(_load(text).get("prometheus") or [], start=1)
+    )
 
 
 def prometheus_of(text: Text, environment: str) -> str:
-    """The address probes.yaml has for an environment; empty for none."""
-    return prometheus_targets(text).get(environment, "")
+    """The address probes.yaml has for an environment as a whole; empty for none."""
+    found = [t.url for t in prometheus_targets(text) if t.environment == environment and not t.project]
+    return found[-1] if found else ""
 
 
 def prometheus(text: Text, url: str, environment: str) -> Text:
-    """probes.yaml with this target; an environment has one."""
+    """probes.yaml with this target; an environment has one that belongs to no project."""
     data = _load(text)
     targets: list[Data] = data.get("prometheus") or []
     there = prometheus_of(text, environment)
@@ -107,7 +128,10 @@ def prometheus(text: Text, url: str, environment: str) -> Text:
     by_hand = f"- {{url: {_flow(url)}, environment: {_flow(environment)}}}"
     if there:
         made = _replaced(text, there, url, environment)
-        wanted = [{**t, "url": url} if t.get("environment") == environment else t for t in targets]
+        wanted = [
+            {**t, "url": url} if t.get("environment") == environment and not t.get("project") else t
+            for t in targets
+        ]
     else:
         made = _into_list(text, by_hand)
         wanted = [*targets, {"url": url, "environment": environment}]

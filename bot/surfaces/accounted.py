@@ -3,8 +3,13 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from agents.incident.finding import Finding
 from agents.incident.quantities import QUANTITIES
 from agents.render import clock, number, quoted, tokens
+from bot.surfaces.cutting import MARK, OUTSIDE, words
+
+WITHHELD = "This message was withheld: it said something no stored fact accounts for."
+"""What stands in the place of a message that says more than is accounted for."""
 
 _SAFE = {ord("`"): "'", ord("“"): '"', ord("”"): '"'}
 """A name with these would end early, or begin a quote."""
@@ -15,11 +20,27 @@ class Accounted:
     """What may be said, collected beside what is said."""
 
     known: set[str] = field(default_factory=set)
+    most: int = OUTSIDE
+    was_cut: bool = False
 
     def text(self, value: str) -> str:
         """Somebody's own words, in quotes."""
         self.known |= tokens(quoted(value))
         return quoted(value)
+
+    def cut(self, value: str) -> str:
+        """Somebody's own words, in quotes, cut at a word with a mark where they are longer than ``most``."""
+        short = words(value, self.most)
+        self.was_cut |= short.endswith(MARK) and not value.rstrip().endswith(MARK)
+        return self.text(short)
+
+    def finding(self, finding: Finding) -> Finding:
+        """*finding*, whose words were held against its facts when it was made."""
+        self.known |= tokens(finding.text) | tokens(finding.title)
+        texts = (s.text for each in (finding.claims, finding.refuters) for s in each)
+        for text in (*texts, *finding.not_checked):
+            self.known |= tokens(text)
+        return finding
 
     def name(self, value: str) -> str:
         """A name of data, in backticks."""

@@ -17,12 +17,17 @@ from agents.render import tokens
 from bot.journal import approvals, runs
 from bot.journal import tables as t
 from bot.journal.journal import Tx
+from bot.surfaces import brief
 from bot.surfaces.accounted import Accounted
+from bot.surfaces.cutting import within, words
 from bot.surfaces.outcome import expected
 from bot.surfaces.ports import Ask, Button
 
 TIERS = {Mode.POLICY: "runs by policy", Mode.ASK: "asks first", Mode.RUNBOOK: "never run by the bot"}
 HOLD = "Hold +15 min"
+
+TRIED, BECAUSE = 400, 800
+"""What earlier tries and reasons may cost on a card, so that the plan beside them is never cut."""
 
 _CITED = re.compile(r" ?\[ev_[a-z2-7]{20}\]")
 
@@ -50,14 +55,16 @@ def ask_of(
     for said in (proposal.effect, proposal.undo, *proposal.requires, *proposal.runbook):
         told.known |= {token for token in tokens(said) if any(token in tokens(f"`{v}`") for v in values)}
     over = run.state not in runs.LIVE
-    lines = []
+    lines: list[str] = []
     for before in earlier:
-        lines.append(f"Tried before: {before.state.lower().replace('_', ' ')} ({told.text(before.reason)})")
+        state = before.state.lower().replace("_", " ")
+        lines.append(f"Tried before: {state} ({told.cut(before.reason)})")
         lines += _explained(before, told)
+    lines = list(within(lines, TRIED))
     decided = [*_question(run, approval, people, told), *_explained(run, told)]
     if not waiting and not proposal.runbook:
         lines += decided
-    lines += _because(finding)
+    lines += within(_because(finding), BECAUSE)
     lines += [f"Undo: {proposal.undo}"]
     if not over or proposal.runbook:
         lines += [
@@ -86,6 +93,7 @@ def ask_of(
             over=over,
             runbook=bool(proposal.runbook),
             eligible=tuple(p.id for p in _eligible(approval, people)) if waiting and approval is not None else (),
+            brief=brief.of(proposal, approval, decided, told) if waiting and approval is not None else None,
         ),
         approval,
     )
@@ -154,29 +162,27 @@ def _conflicts(tx: Tx, run: Run, told: Accounted) -> Sequence[str]:
     same = [r for r in rows if r["record"].get("service") == run.proposal.service]
     if not same:
         return ("Conflicts: none",)
-    named = "; ".join(
-        f"{told.name(r['incident_id'])} is {r['state'].lower()} on {told.name(run.proposal.service)}"
-        for r in same[:3]
-    )
+    named = "; ".join(f"{told.name(r['incident_id'])} is {r['state'].lower()} there" for r in same[:3])
     return (f"Conflicts: {named}",)
 
 
 def _question(run: Run, approval: Approval | None, people: People, told: Accounted) -> Sequence[str]:
     lines: list[str] = []
     if approval is not None and approval.state is ApprovalState.AWAITING:
-        names = ", ".join(p.name for p in _eligible(approval, people)) or "nobody is configured"
+        names = words(", ".join(p.name for p in _eligible(approval, people))) or "nobody is configured"
         held = f" (held {told.count(approval.holds)} times)" if approval.holds else ""
         lines = [
+            f"Plan: {told.name(approval.plan_hash[:8])} · "
             f"Tier {told.count(run.proposal.tier)}, {TIERS[run.proposal.mode]} · "
-            f"plan {told.name(approval.plan_hash[:8])} · votes {told.count(len(approval.votes))} of "
-            f"{told.count(approval.quorum)} · approvers: {told.text(names)}",
+            f"votes {told.count(len(approval.votes))} of {told.count(approval.quorum)} · "
+            f"approvers: {told.text(names)}",
             f"Until {told.at(approval.deadline)}{held}. If nobody answers it EXPIRES and nothing is run.",
         ]
     elif approval is not None and approval.decided_by:
         at = f" at {told.at(approval.decided_at)}" if approval.decided_at else ""
-        why = f": {told.text(approval.reason)}" if approval.reason else ""
+        why = f": {told.cut(approval.reason)}" if approval.reason else ""
         lines = [f"{approval.state.capitalize()} by {told.text(approval.decided_by)}{at}{why}"]
-    ran = f"Run: {run.state.lower().replace('_', ' ')}" + (f" ({told.text(run.reason)})" if run.reason else "")
+    ran = f"Run: {run.state.lower().replace('_', ' ')}" + (f" ({told.cut(run.reason)})" if run.reason else "")
     return [*lines, ran] if approval is None or approval.state is not ApprovalState.AWAITING else lines
 
 

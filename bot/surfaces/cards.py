@@ -7,19 +7,23 @@ from sqlalchemy import func, select
 from actions.approval import Approval
 from actions.policy import People
 from actions.ports import Run
-from agents.incident.finding import Finding
+from agents.incident.evidence import Reading
+from agents.incident.finding import Finding, FindingState
 from agents.incident.ids import IncidentId
 from agents.incident.incident import Incident
 from agents.incident.lifecycle import IncidentState
-from agents.render import tokens
-from bot.journal import escalations, evidence, incidents, runs, stops
+from bot.journal import evidence, incidents, runs, spending, stops
 from bot.journal import tables as t
 from bot.journal.journal import Tx
+from bot.surfaces import thoughts
 from bot.surfaces.accounted import Accounted
 from bot.surfaces.asks import ask_of, same_before
+from bot.surfaces.belongs import apart, belongs
+from bot.surfaces.cutting import shortened, words
 from bot.surfaces.incident_chart import chart_of
 from bot.surfaces.outcome import outcome_of
-from bot.surfaces.ports import Ask, Button, Card, Plea
+from bot.surfaces.pleas import adds, plea_of
+from bot.surfaces.ports import Ask, Button, Card
 
 S = IncidentState
 
@@ -36,6 +40,8 @@ STATES = {
     S.RESOLVED: "resolved",
     S.REOPENED: "opened again",
     S.CLOSED: "closed",
+    S.MERGED: "merged into another incident",
+    S.SUPPRESSED: "under maintenance: nobody is told",
 }
 NEXT = {
     S.TRIAGING: "; a finding comes next",
@@ -43,6 +49,15 @@ NEXT = {
     S.MITIGATING: "; then it is watched whether it helped",
 }
 """What happens by itself after a state, where that is not plain from its name."""
+
+EFFECT = 300
+"""What an action's effect may cost on the root card; its own card has it whole, or says that it has not."""
+
+PLACE = 80
+"""Characters of a service and its environment in a headline."""
+
+UNREAD = 400
+"""What the gaps of a finding that sees nothing may cost on the root card."""
 
 TITLE = 120
 """Characters of an alert's title on a card; the page and the history have all of it."""
@@ -56,7 +71,7 @@ def card(tx: Tx, incident_id: IncidentId, people: People, *, link: str = "") -> 
     assert row is not None  # noqa: S101  # just loaded
     finding = evidence.latest_finding(tx, incident_id)
     if finding is not None:
-        told.known |= tokens(finding.text)  # passed G14 against its facts when it was made
+        told.finding(finding)
     all_runs = runs.of_incident(tx, incident_id)
     asks = tuple(ask_of(tx, run, same_before(all_runs, run), finding, people, told) for run in all_runs)
     last = asks[-1] if asks else None
@@ -74,22 +89,27 @@ def card(tx: Tx, incident_id: IncidentId, people: People, *, link: str = "") -> 
         version=row["card_version"],
         headline=_headline(incident, tx.now, told),
         state=state,
-        summary=_summary(finding, incident, tx, told),
+        summary=(
+            *_summary(finding, incident, tx, told),
+            *_model(tx, incident, told),
+            *belongs(tx, incident, told),
+        ),
         finding_id=finding.id if finding is not None else None,
         finding=_told(finding) if finding is not None else (),
         actions=tuple(
             {ask.id: _so_far(run, ask, a, told) for run, (ask, a) in zip(all_runs, asks, strict=True)}.values()
         ),
         outcome=outcome_of(tx, incident_id, told),
-        reason=told.text(incident.reason) if _adds(incident.reason, finding) else "",
+        reason=told.cut(incident.reason) if adds(incident.reason, finding) else "",
         chart=chart_of(tx, incident_id, finding, told) if finding is not None else None,
         asks=tuple(ask for ask, _ in asks),
-        plea=_plea(tx, incident, people, told),
+        plea=plea_of(tx, incident, people, told, finding),
         buttons=_buttons(incident, owner is not None),
         link=link,
         accounted=frozenset(told.known),
         reported=finding is not None and incident.state is not S.TRIAGING,
-        over=incident.state in {S.MITIGATED, S.RESOLVED, S.CLOSED},
+        over=incident.state in {S.MITIGATED, S.RESOLVED, S.CLOSED, S.MERGED},
+        apart=apart(tx, incident),
         loud=incident.state in {S.REPORTED, S.NEEDS_HUMAN, S.MITIGATED, S.RESOLVED, S.CLOSED},
     )
 
@@ -103,15 +123,8 @@ def _headline(incident: Incident, at: datetime, told: Accounted) -> str:
     minutes = int((at - incident.opened_at).total_seconds() // 60)
     age = f" · open {told.words(f'{minutes} min')}" if minutes else ""
     where = "/".join(p for p in (incident.environment, incident.service) if p)
-    place = told.name(where) if where else "no service named"
-    title = incident.title if len(incident.title) <= TITLE else incident.title[: TITLE - 1].rstrip() + "…"
-    return f"{incident.severity.upper()} · {place} · {told.text(title)}{age}"
-
-
-def _adds(reason: str, finding: Finding | None) -> bool:
-    """Whether a reason says more than the finding's first line does."""
-    first = finding.text.partition("\n")[0] if finding is not None else ""
-    return bool(reason) and reason.casefold() != first.casefold()
+    place = told.name(words(where, PLACE)) if where else "no service named"
+    return f"{incident.severity.upper()} · {place} · {told.text(words(incident.title, TITLE))}{age}"
 
 
 def _told(finding: Finding) -> tuple[str, ...]:
@@ -133,7 +146,7 @@ def _told(finding: Finding) -> tuple[str, ...]:
 
 
 def _buttons(incident: Incident, taken: bool) -> tuple[Button, ...]:
-    if incident.state in {S.RESOLVED, S.CLOSED}:
+    if incident.state in {S.RESOLVED, S.CLOSED, S.MERGED}:
         return (Button(label="Details", data=f"d:{incident.id}"),)
     take = Button(label="Take over", data=f"t:{incident.id}")
     details = Button(label="Details", data=f"d:{incident.id}")
@@ -144,6 +157,8 @@ def _summary(finding: Finding | None, incident: Incident, tx: Tx, told: Accounte
     if finding is None:
         return ("No finding yet.",)
     lines = [finding.text.splitlines()[0] if finding.text else "No finding yet."]
+    if finding.state is FindingState.BLIND:
+        lines.append(f"Could not be read: {_unread(tx, finding, told)}")
     earlier = tx.run(
         select(func.count())
         .select_from(t.incidents)
@@ -162,9 +177,29 @@ def _summary(finding: Finding | None, incident: Incident, tx: Tx, told: Accounte
     return tuple(lines)
 
 
+def _model(tx: Tx, incident: Incident, told: Accounted) -> tuple[str, ...]:
+    """What a model had to do with it, if one is configured."""
+    said = thoughts.notice(spending.latest(tx, incident.id), told)
+    return (said,) if said else ()
+
+
+def _unread(tx: Tx, finding: Finding, told: Accounted) -> str:
+    """What a finding that sees nothing could not see, as it says itself or as its readings have it."""
+    gaps = list(finding.not_checked)
+    if not gaps:
+        looked = evidence.of_look(tx, finding.incident_id, attempt=finding.attempt, look=finding.look)
+        blind = dict.fromkeys(
+            (e.probe, e.question.name, e.question.entity) for e in looked if e.reading is Reading.COULD_NOT_LOOK
+        )
+        gaps = [f"{told.name(what)} of {told.name(of)} by {told.name(by)}" for by, what, of in blind]
+        if looked and not gaps:
+            gaps = ["what users feel; every probe answered, none of them with that"]
+    return shortened("; ".join(gaps), UNREAD) or "no probe was asked (config/probes.yaml)"
+
+
 def _so_far(run: Run, ask: Ask, approval: Approval | None, told: Accounted) -> str:
     """One line of what was asked or done."""
-    effect = run.proposal.effect
+    effect = shortened(run.proposal.effect, EFFECT)
     if ask.waiting:
         return f"Proposed: {effect}; its own card asks"
     if ask.runbook:
@@ -174,35 +209,3 @@ def _so_far(run: Run, ask: Ask, approval: Approval | None, told: Accounted) -> s
     by = f"{decided} by {told.text(approval.decided_by)}" if approval is not None and approval.decided_by else ""
     said = [by] if by else []
     return f"Action: {effect}: {', '.join(said if by and state == decided else [*said, state])}"
-
-
-def _plea(tx: Tx, incident: Incident, people: People, told: Accounted) -> Plea | None:
-    standing = escalations.standing(tx, incident.id)
-    if standing is None:
-        return _answered(escalations.newest(tx, incident.id), told)
-    told.known |= {str(standing.times)}
-    lines = [f"Why: {told.text(standing.reason)}"]
-    if standing.acked_by:
-        at = f" at {told.at(standing.acked_at)}" if standing.acked_at else ""
-        lines.append(f"{told.text(_name(people, standing.acked_by))} has it{at}.")
-    elif standing.times > 1:
-        lines.append(f"Asked {told.count(standing.times)} times; nobody has said yet that they have it.")
-    else:
-        lines.append("Press Take over to say that you have it.")
-    return Plea(
-        id=standing.id,
-        times=standing.times,
-        lines=tuple(lines),
-        buttons=()
-        if standing.acked_by
-        else (Button(label="Take over", data=f"t:{incident.id}", style="primary"),),
-        acked=bool(standing.acked_by),
-    )
-
-
-def _answered(last: escalations.Escalation | None, told: Accounted) -> Plea | None:
-    """A call that is over: its message says so, and has no button any more."""
-    if last is None:
-        return None
-    lines = (f"Why: {told.text(last.reason)}", "It is over: nobody need come any more.")
-    return Plea(id=last.id, times=last.times, lines=lines, buttons=(), acked=True)

@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from bot.surfaces.ports import Ask, Card, Lane, Message
 
 
-def messages(card: Card, *, approvers: tuple[str, ...], called: tuple[str, ...]) -> tuple[Message, ...]:
-    """The root first. ``approvers`` and ``called`` are mentioned (ids of people) where somebody is asked for."""
-    return (_root(card), *_below(card), *_asks(card, approvers), *_plea(card, called))
+def messages(card: Card) -> tuple[Message, ...]:
+    """The root first. Whoever may answer is mentioned where somebody is asked for."""
+    return (_root(card), *_below(card), *_asks(card), *_plea(card))
 
 
 def _root(card: Card) -> Message:
@@ -42,7 +42,7 @@ def _below(card: Card) -> Iterable[Message]:
         )
 
 
-def _asks(card: Card, approvers: tuple[str, ...]) -> Iterable[Message]:
+def _asks(card: Card) -> Iterable[Message]:
     for ask in {ask.id: ask for ask in card.asks}.values():
         newest = ask is card.asks[-1]
         if ask.runbook:
@@ -58,12 +58,14 @@ def _asks(card: Card, approvers: tuple[str, ...]) -> Iterable[Message]:
         yield Message(
             key=f"ask:{ask.id}",
             lane=Lane.ASK if ask.waiting else Lane.ESCALATION if ask.over else Lane.EDIT,
-            headline=ask.headline,
+            headline=ask.brief.headline if ask.brief is not None else ask.headline,
             lines=_of(card, ask, card.outcome if newest and not ask.waiting else ()),
-            buttons=ask.buttons,
-            more=ask.more,
+            buttons=ask.brief.buttons if ask.brief is not None else ask.buttons,
+            more=tuple(
+                b for b in ask.more if ask.brief is None or b.label not in {o.label for o in ask.brief.buttons}
+            ),
             link=card.link,
-            mention=tuple(a for a in approvers if a in ask.eligible) if ask.waiting else (),
+            mention=ask.eligible if ask.waiting else (),
             late=not ask.waiting,
             loud=True,
         )
@@ -71,10 +73,10 @@ def _asks(card: Card, approvers: tuple[str, ...]) -> Iterable[Message]:
 
 def _of(card: Card, ask: Ask, outcome: tuple[str, ...]) -> tuple[str, ...]:
     """Its own lines, under the incident they belong to and what came of it."""
-    return (f"Incident: {card.headline}", *outcome, *ask.lines)
+    return (f"Incident: {card.headline}", *outcome, *(ask.brief.lines if ask.brief is not None else ask.lines))
 
 
-def _plea(card: Card, called: tuple[str, ...]) -> Iterable[Message]:
+def _plea(card: Card) -> Iterable[Message]:
     plea = card.plea
     if plea is None:
         return
@@ -85,7 +87,7 @@ def _plea(card: Card, called: tuple[str, ...]) -> Iterable[Message]:
         lines=(f"Incident: {card.headline}", *plea.lines, *card.summary[:1]),
         buttons=plea.buttons,
         link=card.link,
-        mention=() if plea.acked else called,
+        mention=() if plea.acked else plea.called,
         late=plea.acked,
         loud=True,
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING, Protocol
 
@@ -73,8 +74,20 @@ class Chart:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Brief:
+    """What a chat shows of a question whose plan is too long for a card: no button of it approves."""
+
+    headline: str
+    lines: tuple[str, ...]
+    buttons: tuple[Button, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
-    """One question to people, as it stands now. ``eligible`` are those whose yes would count, by id."""
+    """One question to people, as it stands now. ``eligible`` are those whose yes would count, by id.
+
+    ``brief`` stands in its place wherever a message cannot be of any length.
+    """
 
     id: str
     headline: str
@@ -85,17 +98,19 @@ class Ask:
     over: bool
     runbook: bool
     eligible: tuple[str, ...] = ()
+    brief: Brief | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plea:
-    """A person is asked for: whom to mention, for the how-manieth time, and who has it."""
+    """A person is asked for: whom to mention (``called``, by id), for the how-manieth time, and who has it."""
 
     id: str
     times: int
     lines: tuple[str, ...]
     buttons: tuple[Button, ...]
     acked: bool
+    called: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +118,8 @@ class Card:
     """An incident as the journal has it now, in the project's own words and marks.
 
     Text between backticks is data (a name, a quote); ``[ev_…]`` cites evidence. ``accounted`` holds every number,
-    name and quote that a stored fact stands behind: whatever leaves is parsed against it (G14).
+    name and quote that a stored fact stands behind: whatever leaves is parsed against it (G14). ``apart`` is how
+    much time lies between two edits at least.
     """
 
     incident_id: IncidentId
@@ -125,6 +141,7 @@ class Card:
     reported: bool
     over: bool
     loud: bool
+    apart: timedelta = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,10 +197,11 @@ class Asker:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pressed:
-    """A button was pressed."""
+    """A button was pressed. ``delivery`` is the inbox row it came as, empty where it came from no chat."""
 
     asker: Asker
     data: str
+    delivery: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,6 +210,7 @@ class Typed:
 
     asker: Asker
     text: str
+    delivery: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,6 +220,7 @@ class Reasoned:
     asker: Asker
     approval_id: ApprovalId
     text: str
+    delivery: str = ""
 
 
 Incoming = Pressed | Typed | Reasoned
@@ -211,6 +231,8 @@ class Reply:
     """The answer to a press or a command: a first line and more below it. ``public`` shows it to the whole place.
 
     ``wants_reason`` asks, after a rejection, why; ``incident_id`` says which incident a command is about.
+    ``accounted`` holds what an answer that speaks of a finding or a plan may say: it is parsed against it (G14)
+    before it leaves the desk. ``None`` is an answer of the bot about itself.
     """
 
     text: str
@@ -219,6 +241,7 @@ class Reply:
     public: bool = False
     wants_reason: ApprovalId | None = None
     incident_id: IncidentId | None = None
+    accounted: frozenset[str] | None = None
 
 
 class Busy(Transient):
@@ -256,8 +279,8 @@ class Surface(Protocol):
     async def edit(self, ref: str, message: Message) -> None:
         """Bring a posted message up to date. Raises ``Gone`` when it is not there any more."""
 
-    async def detail(self, root: str, lines: Sequence[str]) -> None:
-        """Add lines of history below the root message."""
+    async def detail(self, root: str, lines: Sequence[str], link: str = "") -> None:
+        """Add lines of history below the root message; *link* leads to all of what was cut in them."""
 
     async def answer(self, asker: Asker, reply: Reply) -> None:
         """Answer whoever pressed or typed, privately unless the reply is public."""

@@ -23,9 +23,10 @@ from agents.incident.lifecycle import IncidentState
 from agents.render import leaks
 from bot.journal import tables as t
 from bot.journal.journal import Journal, Tx
+from bot.surfaces.accounted import WITHHELD
 from bot.surfaces.cards import card
 from bot.surfaces.ports import Busy, Card, Gone, Kind, Lane, Message, Surface
-from bot.surfaces.timeline import MINOR, line
+from bot.surfaces.timeline import MINOR, tell
 
 T = TypeVar("T")
 
@@ -43,8 +44,6 @@ LEFT_ALONE_S = 60.0
 
 ASKING = "?"
 
-WITHHELD = "This message was withheld: it said something no stored fact accounts for."
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Speech:
@@ -56,6 +55,8 @@ class Speech:
     log: Any = None
     refused: dict[str, tuple[str, float]] = field(default_factory=dict)
     """Messages a platform did not take, with what they said and until when they are left alone."""
+    quiet: dict[str, float] = field(default_factory=dict)
+    """Cards that are edited less often, and until when they are left as they are."""
     last: dict[str, IncidentId] = field(default_factory=dict)
     """Where each surface's last round ended: of incidents equally urgent the next ones have their turn."""
 
@@ -69,6 +70,8 @@ async def speak(speech: Speech, surface: Surface) -> Sequence[IncidentId]:
     behind = await asyncio.to_thread(_behind, speech.journal, surface.name, speech.last.get(surface.name, ""))
     done = []
     for incident_id, urgent in behind:
+        if not urgent and speech.quiet.get(f"{surface.name}/{incident_id}", 0.0) > time.monotonic():
+            continue
         lanes = (Lane.ASK,) if urgent else (Lane.ROOT, Lane.EDIT)
         if not any(surface.budget.could(kind, lane) for kind in Kind for lane in lanes):
             if urgent:
@@ -112,11 +115,15 @@ def _behind(journal: Journal, surface: str, last: str = "") -> list[tuple[Incide
         else_=3,
     )
     turn = case((t.incidents.c.id > last, 0), else_=1)
+    # What went into another incident, or is under maintenance, is told only where it was told already.
+    shown = exists().where(t.messages.c.surface == surface, t.messages.c.incident_id == t.incidents.c.id)
+    quiet = t.incidents.c.state.in_([IncidentState.MERGED.value, IncidentState.SUPPRESSED.value])
     with journal.read() as tx:
         rows = tx.all(
             select(t.incidents.c.id, urgency.label("urgency"))
             .outerjoin(t.views, (t.views.c.incident_id == t.incidents.c.id) & (t.views.c.surface == surface))
             .where(or_(t.views.c.card_version.is_(None), t.views.c.card_version < t.incidents.c.card_version))
+            .where(or_(~quiet, shown))
             .order_by(urgency, turn, t.incidents.c.id)
             .limit(AT_ONCE)
         )
@@ -177,7 +184,13 @@ async def _bring(speech: Speech, surface: Surface, incident_id: IncidentId) -> b
     if telling and root is not None:
         if not surface.budget.may(Kind.POST, Lane.DETAIL):
             return False
-        await _called(surface, Kind.POST, surface.detail(root, [line(e) for e in at.events]))
+        history = tell(at.events)
+        leaked = leaks("\n".join(history.lines), history.accounted)[:5]
+        if leaked:
+            _warn(speech, "surface.withheld", incident_id=incident_id, key="history", unaccounted=leaked)
+        lines = [WITHHELD if leaks(line, history.accounted) else line for line in history.lines]
+        more = at.card.link if history.cut else ""
+        await _called(surface, Kind.POST, surface.detail(root, lines, more))
         number = at.events[-1]["number"]
         await asyncio.to_thread(_seen, speech.journal, surface.name, at.card, number, whole=whole)
         return whole
@@ -237,7 +250,12 @@ async def _say(
         lane = Lane.EDIT if message.lane is Lane.ROOT else message.lane
         if known["digest"].startswith(ASKING) and not digest.startswith(ASKING):
             lane = Lane.ASK  # dead buttons go at once
-        if lane is Lane.EDIT and surface.patient and at.now - known["shown_at"] < TOGETHER:
+        since = at.now - known["shown_at"]
+        if lane is Lane.EDIT and surface.patient and since < max(TOGETHER, at.card.apart):
+            if at.card.apart:
+                speech.quiet[f"{surface.name}/{incident_id}"] = (
+                    time.monotonic() + (at.card.apart - since).total_seconds()
+                )
             return None
         if not surface.budget.may(Kind.EDIT, lane):
             return None
@@ -251,6 +269,10 @@ async def _say(
             return str(known["ref"])
     lost = await surface.find(key, root) if known is not None and not known["ref"] else None
     if lost is not None:
+        # It says what was true before the crash; what is true now may have no buttons any more.
+        if not surface.budget.may(Kind.EDIT, Lane.EDIT if message.lane is Lane.ROOT else message.lane):
+            return None
+        await _called(surface, Kind.EDIT, surface.edit(lost, message))
         ref = lost
     elif message.late:
         return ""  # it was never seen, and is no longer worth a post

@@ -1,7 +1,7 @@
 """The clock: no secrets beyond the journal and Redis."""
 
 from actions.redis_locks import RedisLocks
-from bot import clock
+from bot import clock, configuration
 from bot.clock import ClockParts, Limits
 from bot.queue import Doorbell, connect_briefly
 from bot.settings import ClockSettings, span
@@ -23,6 +23,7 @@ def tick_forever(settings: ClockSettings) -> None:
                 lease=span(settings.lease_s),
                 triage_silence=span(settings.triage_silence_s),
             ),
+            grouping=configuration.grouping(settings.config),
             log=log,
         )
     )

@@ -4,7 +4,7 @@ from typing import Any
 
 from agents.incident import crash
 from agents.incident.errors import QueueUnreachable
-from bot import logs
+from bot import logs, redacting
 from bot.journal.journal import Journal, open_engine
 from bot.journal.outbox import sent
 from bot.queue import Doorbell, connect_briefly
@@ -13,6 +13,7 @@ from bot.settings import Settings
 
 def start(settings: Settings, process: str, *, worker: bool = False) -> Any:
     """Logs, and crash points where a test armed them. Returns the logger."""
+    redacting.begin(settings)
     logs.configure(process=process, as_json=settings.log_json)
     if settings.crash_file is not None:
         crash.arm(settings.crash_file.with_name(f"{settings.crash_file.name}.{process}"), with_parent=worker)

@@ -5,7 +5,7 @@ import getpass
 import sys
 from collections.abc import Callable
 
-from agents.incident.incident import Catalogue
+from agents.incident.catalogue import Catalogue
 from bot import configuration
 from bot.desk import desk
 from bot.settings import ConsoleSettings

@@ -7,13 +7,14 @@ from typing import Any
 
 from actions.action import Action
 from actions.policy import People, Policy
+from agents.incident.catalogue import Catalogue
 from agents.incident.ids import IncidentId
-from agents.incident.incident import Catalogue
 from agents.ports import Probe
 from agents.triage import Knowledge
-from bot.configuration import Source
+from bot.grouping import Grouping
 from bot.journal import evidence
 from bot.journal.journal import Journal
+from bot.receiver.sources import Sender
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,8 +22,7 @@ class ReceiveParts:
     """The receiver: webhook secrets, no credential to read or change a system."""
 
     journal: Journal
-    sources: Mapping[str, Source]
-    tokens: Mapping[str, Sequence[str]]
+    senders: Mapping[str, Sender]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +56,8 @@ class TriageParts:
     """The triage worker: probes that read, and no way to change anything."""
 
     journal: Journal
-    sources: Mapping[str, Source]
+    senders: Mapping[str, Sender]
+    grouping: Grouping
     knowledge: Knowledge
     probes: Sequence[Probe]
     budget: timedelta

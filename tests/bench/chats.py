@@ -16,6 +16,12 @@ from tests.crash.stack import Stack
 from tests.crash.walks import Waiting, alert, break_it, fire
 from tests.stubs.client import SlackStub, TelegramStub
 
+APART = {
+    "rules": dict.fromkeys(("group", "service", "dependency", "entity"), "skip"),
+    "storm": {"incidents": 10_000},
+}
+"""Every alert is an incident of its own, so that there are as many as are asked for."""
+
 
 def _drive(step: Waiting, stack: Stack) -> None:
     for _ in step:
@@ -121,6 +127,7 @@ def main() -> None:
                 more=platform.settings(),
                 trusted=(),
                 approver=False,
+                grouping=APART,
             )
             try:
                 _until(stack.ready, 30)

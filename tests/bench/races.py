@@ -102,8 +102,9 @@ def _race(
     pool: ThreadPoolExecutor, everybody: list[DeskParts], question: Asked, quorum: int, dice: random.Random
 ) -> str:
     start = threading.Barrier(len(PLAYERS))
-    late = [dice.uniform(0, 0.004) for _ in PLAYERS]
-    late[-1] += 0.004
+    spread = dice.choice((0.0, 0.004, 0.02, 0.08))  # all at once, and in every order
+    late = [dice.uniform(0, spread) for _ in PLAYERS]
+    late[-1] += dice.choice((0.0, 0.02, 0.08))
 
     def play(at: int) -> Reply | int | None:
         start.wait()

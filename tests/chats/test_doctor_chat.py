@@ -3,13 +3,17 @@
 import subprocess
 import sys
 
+from sqlalchemy import select
+
+from bot.journal import tables as t
 from tests.chats.conftest import Receiver, account, until
-from tests.chats.platforms import Platform
+from tests.chats.platforms import SLACK_CHANNEL, TELEGRAM_CHAT, Platform, Slack, Telegram
+from tests.stubs.telegram import BOT_USERNAME
 
 
-def _doctor(receiver: Receiver) -> subprocess.Popen[str]:
+def _doctor(receiver: Receiver, timeout: int = 30) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "bot", "doctor", "--chat", "--timeout", "30"],
+        [sys.executable, "-m", "bot", "doctor", "--chat", "--timeout", str(timeout)],
         env=receiver.env,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -17,13 +21,56 @@ def _doctor(receiver: Receiver) -> subprocess.Popen[str]:
     )
 
 
-def test_the_card_comes_back(receiver: Receiver, platform: Platform):
+def _mention(platform: Platform) -> None:
+    """The bot by its name, below the card that was pressed."""
+    if isinstance(platform, Slack):
+        thread = str(platform.messages()[0]["ts"])
+        platform.stub.mention(platform.account(), "@bot status", channel=SLACK_CHANNEL, thread_ts=thread)
+    else:
+        assert isinstance(platform, Telegram)
+        below = platform.messages()[0]["message_id"]
+        platform.stub.say(f"@{BOT_USERNAME} status", 1001, chat_id=int(TELEGRAM_CHAT), reply_to=below)
+
+
+def _tests(receiver: Receiver) -> list[str]:
+    with receiver.journal.read() as tx:
+        rows = tx.all(select(t.incidents.c.state).where(t.incidents.c.source == "selftest"))
+    return [r["state"] for r in rows]
+
+
+def test_every_step_of_a_chat_that_is_well_is_told_and_kept(receiver: Receiver, platform: Platform):
     doctor = _doctor(receiver)
     until(lambda: platform.has("Press me"), receiver.logged())
     assert "It works" in platform.press("Press me")
-    said, _ = doctor.communicate(timeout=40)
-    assert doctor.returncode == 0, said
+    until(lambda: _tests(receiver), receiver.logged())
+    platform.say("status")
+    _mention(platform)
+    said, _ = doctor.communicate(timeout=90)
+    assert doctor.returncode == 0, said + receiver.logged()[-3000:]
     assert "ana" in said.lower()
+    for step in ("clock", "stranger", "command", "mention", "silence", "replay"):
+        assert f"ok    {platform.name} {step}:" in said
+    assert _tests(receiver) == ["RESOLVED"]
+    with receiver.journal.read() as tx:
+        rows = tx.all(select(t.events.c.data).where(t.events.c.kind == "selftest.step"))
+        assert tx.all(select(t.votes)) == []
+        assert tx.all(select(t.escalations)) == []
+    assert [r["data"]["ok"] for r in rows] == [True] * 5
+    until(lambda: "Expired by" in "\n".join(platform.texts()))
+    assert platform.violations() == []
+
+
+def test_a_command_that_never_comes_names_what_to_change(receiver: Receiver, platform: Platform):
+    doctor = _doctor(receiver, timeout=3)
+    until(lambda: platform.has("Press me"), receiver.logged())
+    platform.press("Press me")
+    said, _ = doctor.communicate(timeout=90)
+    assert doctor.returncode == 1
+    assert f"FAIL  {platform.name} command: none arrived within 3 s" in said
+    assert f"FAIL  {platform.name} mention: none arrived within 3 s" in said
+    assert ("Slash Commands" if platform.name == "slack" else "TELEGRAM__CHAT") in said
+    assert f"ok    {platform.name} silence:" in said
+    assert _tests(receiver) == ["RESOLVED"]
 
 
 def test_a_press_by_somebody_unknown_names_the_line_that_is_missing(receiver: Receiver, platform: Platform):

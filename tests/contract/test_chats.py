@@ -13,11 +13,12 @@ from structlog.testing import capture_logs
 
 from agents.incident.errors import BadInput, JournalUnavailable, Transient
 from bot.chats import ChatParts, Chats
-from bot.journal import intake
+from bot.journal import intake, notices
 from bot.journal import tables as t
 from bot.journal.journal import Journal
+from bot.journal.notices import Notice, Trouble
 from bot.surfaces.limits import Budget
-from bot.surfaces.ports import Asker, Typed
+from bot.surfaces.ports import Asker, Reply, Typed
 from bot.surfaces.speaker import Speech
 from tests.builders import PEOPLE, desk_parts
 
@@ -74,7 +75,7 @@ class Talk:
     async def edit(self, ref, message):
         pass
 
-    async def detail(self, root, lines):
+    async def detail(self, root, lines, link=""):
         pass
 
     async def selftest(self, test_id):
@@ -250,3 +251,51 @@ def test_what_is_being_worked_on_is_left_to_whoever_has_it(journal: Journal):
     stored(journal, "status", ago=timedelta(seconds=30), reply="soon")
     with journal.write("test.swept") as tx:
         assert intake.take_up(tx, "slack", timedelta(seconds=15), timedelta(seconds=75)) == []
+
+
+def test_what_is_worked_on_carries_the_row_it_came_as_so_that_twice_can_be_told_from_once(
+    journal: Journal, monkeypatch
+):
+    seen: list[str] = []
+
+    def take(incoming, _):
+        seen.append(incoming.delivery)
+        return Reply(text="ok")
+
+    async def work(talk: Talk) -> None:
+        await talk.take("k1", b'"status"')
+        await until(lambda: talk.answers)
+
+    monkeypatch.setattr("bot.chats.desk.take", take)
+    run(journal, work)
+    with journal.read() as tx:
+        assert seen == [r["id"] for r in tx.all(select(t.inbox.c.id))]
+
+
+def test_the_owner_of_a_source_is_told_once_and_each_chat_tells_it(journal: Journal):
+    told: list[str] = []
+
+    class Telling(Talk):
+        async def post(self, message, root):
+            told.append(message.text())
+            return "x"
+
+    notice = Notice(source="prod-datadog", trouble=Trouble.UNRENDERED, detail="$EVENT_TITLE <!here>")
+
+    def once() -> None:
+        with journal.write("test.notice") as tx:
+            notices.once(tx, notice)
+
+    async def work(_: Talk) -> None:
+        once()
+        await until(lambda: told)
+        once()
+        await asyncio.sleep(0.5)
+
+    run(journal, work, Telling())
+    assert len(told) == 1
+    assert "`prod-datadog`" in told[0]
+    assert "“$EVENT_TITLE <!here>”" in told[0]
+    with journal.read() as tx:
+        assert notices.to_post(tx, "slack") == []
+        assert notices.to_post(tx, "telegram") == [notice]

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import select
@@ -17,6 +18,7 @@ from agents.incident.errors import Refused
 from agents.incident.ids import ApprovalId, PersonId, RunId
 from agents.incident.lifecycle import ActionState, IncidentState
 from bot.journal import approvals, incidents, runs
+from bot.journal import journal as journal_module
 from bot.journal import tables as t
 from bot.journal.journal import _NOW, Journal, open_engine
 from bot.journal.ledger import JournalLedger
@@ -202,10 +204,11 @@ def test_a_question_expires_at_exactly_its_deadline(journal: Journal, monkeypatc
 
 
 def _stop_clock(monkeypatch: pytest.MonkeyPatch, at: datetime) -> None:
-    """The database's clock stands at *at*: written as the SQL that reads it."""
+    """The database's clock stands at *at*: written as the SQL that reads it, and nothing passes after that."""
     micros = int(at.timestamp() * 1_000_000)
     for dialect in ("sqlite", "postgresql"):
         monkeypatch.setitem(_NOW, dialect, f"CAST({micros} AS BIGINT)")
+    monkeypatch.setattr(journal_module, "time", SimpleNamespace(monotonic=lambda: 0.0, sleep=time.sleep))
 
 
 def test_only_what_is_due_expires(journal: Journal) -> None:

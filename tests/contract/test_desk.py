@@ -373,7 +373,7 @@ class Recorder:
         self.at: dict[str, str] = {}
 
     def layout(self, card_):
-        return messages(card_, approvers=("ana",), called=("ben",))
+        return messages(card_)
 
     async def post(self, message, root):
         if self.fails is not None:
@@ -390,7 +390,7 @@ class Recorder:
     async def edit(self, ref, message):
         self.said.append(("edit", ref.partition("/")[2]))
 
-    async def detail(self, root, lines):
+    async def detail(self, root, lines, link=""):
         self.said.append(("detail", str(len(lines))))
 
     async def answer(self, asker, reply):
@@ -582,12 +582,9 @@ def test_the_message_of_a_call_that_is_over_says_so(journal):
         incident = open_incident(tx, S.NEEDS_HUMAN)
         incidents.move(tx, incident, S.RESOLVED, actor="test")
     with journal.read() as tx:
-        plea = next(
-            m
-            for m in messages(card(tx, incident.id, EVERYBODY), approvers=(), called=("ana",))
-            if m.key.startswith("plea:")
-        )
-    assert "over" in plea.lines[2]
+        plea = next(m for m in messages(card(tx, incident.id, EVERYBODY)) if m.key.startswith("plea:"))
+    assert "It is over: nobody need come any more." in plea.lines
+    assert not any(line.startswith("Why") for line in plea.lines)  # no reason was given
     assert (plea.buttons, plea.mention, plea.late) == ((), (), True)
 
 
@@ -598,7 +595,7 @@ def test_a_title_keeps_no_question_back(journal, title):
         tx.run(t.incidents.update().values(title=title))
     with journal.read() as tx:
         made = card(tx, question.incident_id, EVERYBODY)
-    assert [m.key for m in messages(made, approvers=(), called=()) if parsed(m, made) is not m] == []
+    assert [m.key for m in messages(made) if parsed(m, made) is not m] == []
 
 
 def test_a_message_that_is_not_taken_keeps_no_question_back_and_is_left_alone(journal):
@@ -631,5 +628,6 @@ def test_an_incident_that_cannot_be_laid_out_silences_no_other(journal):
 
     surface = Clumsy()
     speech = Speech(journal=journal, people=lambda: EVERYBODY, log=structlog.get_logger())
-    asyncio.run(speak(speech, surface))
+    for _ in range(3):  # on a slow machine a round may end before the second incident has its turn
+        asyncio.run(speak(speech, surface))
     assert ("post", f"ask:{well.run_id}") in surface.said

@@ -1,5 +1,6 @@
 """What the journal promises, on SQLite and on PostgreSQL alike."""
 
+import hashlib
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -7,53 +8,66 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from pathlib import Path
+from pathlib import Path as File
+from typing import Any
 
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import func, inspect, select
+from sqlalchemy import func, inspect, select, text
 
 from actions.policy import Policy
 from actions.ports import LockSet, Token
 from actions.steps import SetRevision, Step
 from actions.verification import Measured, Outcome, Sample
 from agents.incident.claims import (
+    Associated,
     Cause,
     ChangeFact,
     Claim,
+    Compare,
+    EdgeFact,
+    EventFact,
     FactName,
+    LogAbsent,
     LogPresent,
     MetricChange,
+    Note,
     Op,
+    Path,
     Precedes,
+    Refuted,
+    Similar,
+    SpanFact,
     Where,
 )
 from agents.incident.errors import BadInput, JournalUnavailable, Refused
 from agents.incident.evidence import Evidence
 from agents.incident.finding import Dropped, Finding, RefuterOutcome, RefuterSeen, Said, Suspect
+from agents.incident.grounds import Excerpt, Fact, LineAt, PointAt, RecordAt, SpanAt
 from agents.incident.ids import EvidenceId, IncidentId, RunId, VerificationId
 from agents.incident.incident import AlertStatus, Incident, Severity
 from agents.incident.lifecycle import ACTION_TERMINAL, ActionState, IncidentState, action_may
-from bot.journal import evidence, incidents, intake, migrate, outbox, runs, verifications
+from bot.journal import chain, evidence, incidents, intake, migrate, outbox, runs, verifications
 from bot.journal import tables as t
+from bot.journal.compressed import MAGIC
 from bot.journal.journal import REVISION, Journal, Tx, check, open_engine
 from bot.journal.ledger import JournalLedger
 from bot.journal.rows import cas, row_of
 from bot.journal.tables import metadata
+from bot.show import chain_text, evidence_text
 from tests.builders import (
     NOON,
     PEOPLE,
     Asked,
-    a_change,
     a_claim,
     a_finding,
     a_policy,
-    an_alert,
     ask,
     open_incident,
     some_evidence,
+    take,
 )
 from tests.conftest import Rung
 from tests.contract.postgres import Postgres
@@ -75,9 +89,9 @@ def _opened(journal: Journal, state: IncidentState = S.RECEIVED, **named: object
         return open_incident(tx, state, **named)
 
 
-def _apply(journal: Journal, **named: object) -> IncidentId | None:
+def _apply(journal: Journal, **named: Any) -> IncidentId | None:
     with journal.write("test.alert") as tx:
-        return incidents.apply(tx, an_alert(**named))
+        return take(tx, **named)
 
 
 def _loaded(journal: Journal, incident_id: IncidentId) -> Incident:
@@ -510,6 +524,15 @@ def test_evidence_is_found_by_a_prefix_that_is_its_alone(journal: Journal) -> No
             evidence.blob(tx, "0" * 64)
 
 
+EDGE = EdgeFact(
+    evidence=EvidenceId("EV_1"),
+    client="demo/gateway",
+    server="demo/checkout",
+    fact=FactName.RECENT,
+    value=0.5,
+    op=Op.GE,
+    threshold=0.1,
+)
 CLAIMS: tuple[Claim, ...] = (
     a_claim(where=Where(instance="checkout-1", not_upstream_instance="gateway"), value=-0.0),
     MetricChange(
@@ -536,6 +559,48 @@ CLAIMS: tuple[Claim, ...] = (
         second_what="b",
     ),
     Cause(signature="F34", title="bad", entity="demo/checkout", evidence=(EvidenceId("EV_1"),)),
+    Compare(
+        evidence=EvidenceId("EV_1"),
+        other_evidence=EvidenceId("EV_1"),
+        entity="demo/checkout",
+        fact=FactName.MAX,
+        where=Where(),
+        other_fact=FactName.MIN,
+        other_where=Where(instance="checkout-1"),
+        value=2.0,
+        other_value=1.0,
+        op=Op.GT,
+    ),
+    LogAbsent(evidence=EvidenceId("EV_1"), entity="demo/checkout", pattern="p"),
+    SpanFact(
+        evidence=EvidenceId("EV_1"),
+        entity="demo/checkout",
+        trace_id="t",
+        span_id="s",
+        attribute="a",
+        value="v",
+        at=NOON,
+    ),
+    EDGE,
+    EventFact(evidence=EvidenceId("EV_1"), entity="demo/checkout", uid="u", reason="OOMKilled", at=NOON),
+    Associated(
+        evidence=EvidenceId("EV_1"),
+        other_evidence=EvidenceId("EV_1"),
+        where=Where(),
+        other_where=Where(),
+        rho=0.5,
+        lag=timedelta(seconds=1),
+    ),
+    Path(hops=(EDGE, EDGE)),
+    Refuted(signature="F11", entity="demo/checkout", refuter="F11.x1", reading=a_claim()),
+    Similar(incident="INC_1", score=0.5, evidence=EvidenceId("EV_1")),
+    Note(text="n", evidence=(EvidenceId("EV_1"),)),
+)
+GROUNDS = (
+    PointAt(labels={"instance": "a"}, at_ms=1.0),
+    LineAt(labels={"instance": "a"}, at="2026-01-01", sha256="0" * 64),
+    SpanAt(trace_id="t", span_id="s", attribute="a"),
+    RecordAt(id="c"),
 )
 
 
@@ -547,7 +612,18 @@ def test_a_finding_comes_back_equal(journal: Journal) -> None:
     )
     finding = a_finding(
         incident_id=incident.id,
-        claims=tuple(Said(claim=c, text=type(c).__name__) for c in CLAIMS),
+        claims=tuple(
+            Said(
+                claim=c,
+                text=type(c).__name__,
+                facts=(Fact(name="x.max", value=0.1, unit="s", n_samples=3, inputs=(EvidenceId("EV_1"),)),),
+                excerpts=tuple(
+                    Excerpt(evidence=EvidenceId("EV_1"), byte_start=1, byte_end=2, text="x", pointer=p)
+                    for p in GROUNDS
+                ),
+            )
+            for c in CLAIMS
+        ),
         refuters=refuters,
         suspects=(Suspect(signature="F11", title="pool", entity="demo/checkout", score=0.1 + 0.2),),
         dropped=(Dropped(code="G1", what="w"),),
@@ -575,17 +651,175 @@ def test_the_newest_finding_is_that_of_the_last_look_of_the_last_attempt(journal
         assert evidence.latest_finding(tx, IncidentId("INC_other")) is None
 
 
-def test_change_records_are_kept_once_and_found_by_service_and_time(journal: Journal) -> None:
-    change, late = a_change(), a_change(id="late", at=NOON, note="0002_add_updated_at")
-    other = a_change(id="other", service="orders")
-    with journal.write("test.changes") as tx:
-        assert [evidence.save_change(tx, c) for c in (late, change, other)] == [True, True, True]
-        assert not evidence.save_change(tx, a_change(note="told otherwise"))
+@pytest.fixture(name="linked")
+def _linked(journal: Journal) -> Incident:
+    """An incident with two pieces of evidence and a finding."""
+    incident = _opened(journal)
+    for body in ("one", "two"):
+        item, data = some_evidence(body, incident_id=incident.id)
+        _keep(journal, item, data)
+    with journal.write("test.finding") as tx:
+        evidence.save_finding(tx, a_finding(incident_id=incident.id))
+    return incident
+
+
+def _verified(journal: Journal, incident: Incident) -> chain.Chain:
     with journal.read() as tx:
-        wanted = [(change.environment, change.service)]
-        assert evidence.changes_since(tx, wanted, change.at) == (change, late)
-        assert evidence.changes_since(tx, wanted, change.at + timedelta(microseconds=1)) == (late,)
-        assert evidence.changes_since(tx, [], change.at) == ()
+        return chain.verify(tx, incident.id)
+
+
+def test_everything_kept_is_linked_in_the_order_it_was_kept(journal: Journal, linked: Incident) -> None:
+    verified = _verified(journal, linked)
+    assert (verified.whole, verified.links, verified.before) == (True, 3, 0)
+    with journal.read() as tx:
+        links = tx.all(select(t.chain).order_by(t.chain.c.sequence))
+    assert [(r["sequence"], r["kind"], r["actor"]) for r in links] == [
+        (1, "evidence", "engine"),
+        (2, "evidence", "engine"),
+        (3, "finding", "triage"),
+    ]
+    assert [r["previous"] for r in links] == [chain.START, *(r["hash"] for r in links[:-1])]
+    assert verified.head == links[-1]["hash"]
+
+
+def test_the_same_evidence_kept_again_adds_no_link(journal: Journal, linked: Incident) -> None:
+    item, data = some_evidence("one", incident_id=linked.id)
+    _keep(journal, item, data)
+    assert _verified(journal, linked).links == 3
+
+
+TAMPERED: dict[str, tuple[Callable[[Tx], object], str]] = {
+    "a record": (
+        lambda tx: tx.run(t.findings.update().values(record={"state": "DIAGNOSED"})),
+        "was changed after it was kept",
+    ),
+    "a record taken away": (lambda tx: tx.run(t.findings.delete()), "no longer in the journal"),
+    "bytes": (lambda tx: tx.run(t.blobs.update().values(bytes=b"{}")), "BLOB_MISMATCH"),
+    "an actor": (lambda tx: tx.run(t.chain.update().values(actor="somebody")), "link 1 was changed"),
+    "a link taken away": (
+        lambda tx: tx.run(t.chain.delete().where(t.chain.c.sequence == 2)),
+        "does not follow the one before it",
+    ),
+    "the whole chain taken away": (
+        lambda tx: tx.run(t.chain.delete()),
+        "is in the journal and not in the chain",
+    ),
+    "the end taken away": (
+        lambda tx: tx.run(t.chain.delete().where(t.chain.c.sequence == 3)),
+        "is in the journal and not in the chain",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", TAMPERED)
+def test_what_was_tampered_with_is_named(journal: Journal, linked: Incident, what: str) -> None:
+    tamper, says = TAMPERED[what]
+    with journal.write("test.tampered") as tx:
+        tamper(tx)
+    verified = _verified(journal, linked)
+    assert not verified.whole
+    assert any(says in problem for problem in verified.broken)
+    assert says in chain_text(verified)
+
+
+def test_a_record_that_was_slipped_in_is_named(journal: Journal, linked: Incident) -> None:
+    with journal.write("test.slipped") as tx:
+        row = tx.one(select(t.evidence).order_by(t.evidence.c.id))
+        assert row is not None
+        tx.run(t.evidence.insert().values(**{**row, "id": "EV_slipped", "fetched_at": tx.now}))
+    assert _verified(journal, linked).broken == ("evidence EV_slipped is in the journal and not in the chain",)
+
+
+def test_what_is_older_than_chains_is_counted_and_not_blamed(journal: Journal, linked: Incident) -> None:
+    with journal.write("test.older") as tx:
+        tx.run(t.chain.delete())
+        tx.run(t.evidence.update().values(topic=None))
+        tx.run(t.findings.update().values(linked=None))
+    verified = _verified(journal, linked)
+    assert (verified.whole, verified.links, verified.before) == (True, 0, 3)
+
+
+def test_chains_of_two_incidents_are_two(journal: Journal, linked: Incident) -> None:
+    other = _opened(journal)
+    item, data = some_evidence("three", incident_id=other.id)
+    _keep(journal, item, data)
+    assert (_verified(journal, other).links, _verified(journal, linked).links) == (1, 3)
+
+
+def test_links_added_by_many_at_once_are_one_chain(journal: Journal) -> None:
+    incident = _opened(journal)
+    kept = [some_evidence(f"n{n}", incident_id=incident.id) for n in range(8)]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda pair: _keep(journal, *pair), kept))
+    verified = _verified(journal, incident)
+    assert (verified.whole, verified.links) == (True, 8)
+
+
+def test_bytes_are_kept_compressed_and_read_back_whole(journal: Journal) -> None:
+    incident = _opened(journal)
+    item, data = some_evidence("pool " * 4000, incident_id=incident.id)
+    _keep(journal, item, data)
+    with journal.read() as tx:
+        stored = tx.run(text("SELECT bytes FROM blobs")).scalar_one()
+        assert bytes(stored).startswith(MAGIC)
+        assert len(stored) < len(data) / 20
+        assert evidence.blob(tx, item.blob_sha256) == data
+
+
+def test_bytes_from_before_there_was_compression_are_read_as_they_are(journal: Journal) -> None:
+    data = b'{"series":[]}'
+    digest = hashlib.sha256(data).hexdigest()
+    with journal.write("test.older") as tx:
+        tx.run(text("INSERT INTO blobs (sha256, bytes) VALUES (:d, :b)"), {"d": digest, "b": data})
+    with journal.read() as tx:
+        assert evidence.blob(tx, digest) == data
+
+
+@pytest.mark.parametrize("spoiled", [b"{}", MAGIC + b"no frame"])
+def test_bytes_that_changed_under_their_hash_are_handed_to_nobody(journal: Journal, spoiled: bytes) -> None:
+    incident = _opened(journal)
+    item, data = some_evidence(incident_id=incident.id)
+    _keep(journal, item, data)
+    with journal.write("test.spoiled") as tx:
+        tx.run(text("UPDATE blobs SET bytes = :b"), {"b": spoiled})
+    with journal.read() as tx:
+        for look in (lambda: evidence.blob(tx, item.blob_sha256), lambda: evidence.find(tx, item.id)):
+            with pytest.raises(BadInput, match="BLOB_MISMATCH"):
+                look()
+        assert evidence.find(tx, item.id, verified=False) == (item, spoiled)
+        assert "NOT THESE BYTES" in evidence_text(*evidence.find(tx, item.id, verified=False))
+
+
+def test_bytes_that_are_not_what_their_hash_says_are_not_kept(journal: Journal) -> None:
+    incident = _opened(journal)
+    item, _ = some_evidence(incident_id=incident.id)
+    with pytest.raises(BadInput, match="BLOB_MISMATCH"):
+        _keep(journal, item, b"forged")
+    with journal.read() as tx:
+        assert (_count(tx, t.blobs), _count(tx, t.evidence), _count(tx, t.chain)) == (0, 0, 0)
+
+
+def test_an_answer_read_again_takes_the_place_of_the_earlier_one(journal: Journal) -> None:
+    incident = _opened(journal)
+    first, one = some_evidence("one", incident_id=incident.id)
+    again, two = some_evidence("two", incident_id=incident.id, fetched_at=NOON + timedelta(seconds=1))
+    other, three = some_evidence("three", incident_id=incident.id, probe="otlp_traces")
+    for item, data in ((first, one), (again, two), (other, three)):
+        _keep(journal, item, data)
+    with journal.read() as tx:
+        held = {e.id: e.supersedes for e in evidence.of_look(tx, incident.id, attempt=1, look=1)}
+    assert held == {first.id: None, again.id: first.id, other.id: None}
+
+
+def test_a_sample_of_a_verification_takes_no_ones_place(journal: Journal) -> None:
+    incident = _opened(journal)
+    first, one = some_evidence("one", incident_id=incident.id)
+    sample, two = some_evidence("two", incident_id=incident.id)
+    _keep(journal, first, one)
+    with journal.write("test.sample") as tx:
+        evidence.keep(tx, [sample], {sample.blob_sha256: two}, attempt=1, look=0, purpose=evidence.VERIFICATION)
+    with journal.read() as tx:
+        assert evidence.find(tx, sample.id)[0].supersedes is None
 
 
 # Verification
@@ -676,7 +910,7 @@ def test_migrating_twice_changes_nothing(empty_url: str) -> None:
 
 def _made(url: str) -> str:
     if url.startswith("sqlite"):
-        Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+        File(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
     return url
 
 
@@ -708,12 +942,12 @@ def test_a_sqlite_file_that_may_only_be_read_is_unavailable_for_writing(sqlite_u
     journal.close()
 
 
-def test_a_sqlite_file_that_cannot_be_is_unavailable(tmp_path: Path) -> None:
+def test_a_sqlite_file_that_cannot_be_is_unavailable(tmp_path: File) -> None:
     (tmp_path / "file").write_text("not a folder")
     _unavailable(f"sqlite:///{tmp_path / 'file' / 'journal.db'}")
 
 
-def test_a_server_that_is_not_there_is_unavailable(tmp_path: Path) -> None:
+def test_a_server_that_is_not_there_is_unavailable(tmp_path: File) -> None:
     _unavailable(f"postgresql://postgres@/none?host={tmp_path}")
 
 

@@ -32,7 +32,7 @@ from bot.journal import tables as t
 from bot.journal.journal import Journal
 from bot.journal.ledger import JournalLedger
 from bot.queue import Doorbell
-from tests.builders import PEOPLE, a_policy, ask
+from tests.builders import ALONE, PEOPLE, a_policy, ask
 from tests.contract.redis_server import RedisServer
 
 A = ActionState
@@ -320,6 +320,7 @@ def _parts(journal: Journal, server: RedisServer) -> ClockParts:
         doorbell=Doorbell(server.connection),
         locks=RedisLocks(server.connection),
         limits=clock.Limits(tick=SHORT, reconcile=SHORT, lease=LONG, triage_silence=timedelta(seconds=30)),
+        grouping=ALONE,
         log=structlog.get_logger(),
     )
 

@@ -21,12 +21,13 @@ from agents.render import leaks
 from bot.desk import desk
 from bot.journal import runs
 from bot.journal.journal import Journal
+from bot.surfaces.accounted import WITHHELD
 from bot.surfaces.cards import card
 from bot.surfaces.console import listener
 from bot.surfaces.console.surface import LineSurface, LiveSurface
 from bot.surfaces.layout import messages
 from bot.surfaces.ports import Reasoned, Surface
-from bot.surfaces.speaker import WITHHELD, Speech, parsed, speak
+from bot.surfaces.speaker import Speech, parsed, speak
 from tests.builders import PEOPLE, ask, desk_parts, open_incident
 
 Made = tuple[Surface, Callable[[], str]]
@@ -112,7 +113,7 @@ def test_what_is_true_leaves_whole_buttons_and_all(journal: Journal):
     question = ask(journal)
     with journal.read() as tx:
         shown = card(tx, question.incident_id, PEOPLE)
-    for message in messages(shown, approvers=(), called=()):
+    for message in messages(shown):
         assert parsed(message, shown) == message, leaks(message.text(), shown.accounted)
 
 
@@ -121,7 +122,7 @@ def test_a_message_that_says_what_nothing_accounts_for_is_withheld(journal: Jour
     monkeypatch.setattr("bot.surfaces.asks._conflicts", lambda *_: ["Restarts 999 replicas of `billing`"])
     with journal.read() as tx:
         shown = card(tx, question.incident_id, PEOPLE)
-    left = [parsed(m, shown) for m in messages(shown, approvers=(), called=())]
+    left = [parsed(m, shown) for m in messages(shown)]
     assert not any("999" in m.text() for m in left)
     assert [m.headline for m in left if m.key.startswith("ask:")] == [WITHHELD]
     assert [m.buttons for m in left if m.key.startswith("ask:")] == [()]

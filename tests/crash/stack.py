@@ -52,8 +52,13 @@ class Stack:
         more: Mapping[str, str] = MappingProxyType({}),
         trusted: Sequence[str] = ("restart_replica",),
         approver: bool = True,
+        grouping: Mapping[str, object] = MappingProxyType({}),
     ) -> None:
-        """*person* has these accounts; *more* settings; without *approver* nobody presses by themselves."""
+        """*person* has these accounts; *more* settings; without *approver* nobody presses by themselves.
+
+        *grouping* is what config/grouping.yaml says beside a short hold.
+        """
+        self._grouping = dict(grouping)
         self._person, self._more, self._trusted = dict(person), dict(more), list(trusted)
         self.folder = folder
         self.crash_file = folder / "crash"
@@ -133,6 +138,8 @@ class Stack:
                 },
             },
             "probes.yaml": probes | {"openmetrics_window_s": 0.3, "timeout_s": 2},
+            # Walk after walk on one stack would be a storm.
+            "grouping.yaml": {"schema": 1, "hold_s": 0.3, "storm": {"incidents": 10_000}} | self._grouping,
             "calibration.yaml": {
                 "schema": 1,
                 "source": "crash tests",

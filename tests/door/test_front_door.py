@@ -16,6 +16,7 @@ import pytest
 
 from bot.embedded import redis_child, wait_ready
 from bot.journal.migrate import upgrade
+from bot.receiver.answers import UNPROVEN
 
 SAMPLES = Path(__file__).parents[1] / "samples"
 ALERT = (SAMPLES / "alertmanager_v4.json").read_bytes()
@@ -113,7 +114,8 @@ def test_whoever_does_not_prove_itself_is_refused_and_nothing_is_stored(door, he
     encoded = {k: v.encode("latin-1") for k, v in headers.items()}
     answer = door.post("/v1/webhooks/alertmanager", ALERT, encoded)
     assert answer.status_code == 401
-    assert "Bearer" in answer.json()["error"]
+    assert answer.headers["www-authenticate"] == "Bearer"
+    assert answer.json() == {"error": UNPROVEN}
     assert "door-token" not in answer.text + door.log.read_text()
     assert door.inbox() == []
 
@@ -124,8 +126,10 @@ def test_an_unknown_source_is_named_with_where_to_configure_it(door):
     assert "config/sources.yaml" in answer.json()["error"]
 
 
-def test_a_source_of_another_kind_is_not_taken_here(door):
-    assert door.post("/v1/webhooks/changes", DEPLOY, {"Authorization": "Bearer c"}).status_code == 404
+def test_spans_have_a_door_of_their_own(door):
+    answer = door.post("/v1/webhooks/traces", b"{}", {"Authorization": "Bearer t"})
+    assert answer.status_code == 404
+    assert door.inbox() == []
 
 
 @pytest.mark.parametrize("body", [b"{", b"", b"\xff\xfe", b"[1]", b"[" * 100_000])

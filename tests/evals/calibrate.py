@@ -2,30 +2,39 @@
 
 ``python -m tests.evals.calibrate --write`` makes config/calibration.yaml from the calibrating seeds;
 ``--report`` runs other seeds and prints how the shipped table did on them. Both print one JSON line a run.
+``--labels FILE …`` counts such lines instead of running anything, from whatever was replayed or labelled by hand.
 """
 
 import argparse
 import json
 import os
+import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
+from agents.calibration import Bin, Calibration, Isotonic, Label, Platt
+from agents.calibration.file import Provenance
+from agents.incident.clock import now
+from agents.incident.errors import BadInput
 from agents.incident.ids import IncidentId
 from agents.incident.lifecycle import IncidentState
+from agents.signatures import load as signature_files
 from bot import demo, processes
 from bot.journal import evidence, incidents
+from tests.evals.calibrators import BINS, counted, left_out
+from tests.evals.reliability import report
 from tests.playground.client import send_json
 
 CALIBRATING = tuple(range(6))
 REPORTING = tuple(range(100, 106))
 RATES = (12.0, 16.0, 20.0)
-BINS = ((0.0, 0.25), (0.25, 0.5), (0.5, 0.75), (0.75, 1.01))
 EXPECTED = {"pool-leak": "F11", "hung-replica": "F34", "stale-schema": "F49", "surge": "F41"}
 ENTITY = {
     "pool-leak": "playground/checkout",
@@ -131,50 +140,114 @@ def _hung(stage: demo.Stage) -> str | None:
     return f"playground/checkout/{names[0]}" if len(names) == 1 else None
 
 
-def table(runs: list[Labelled], source: str) -> str:
-    """config/calibration.yaml from labelled runs: a run counts in the bin of the score it was named with."""
-    rows = []
-    for low, high in BINS:
-        named = [r for r in runs if r.score is not None and r.convicted and low <= r.score < high]
-        right = sum(r.right for r in named)
-        rows.append(f"  - {{low: {low}, high: {high}, right: {right}, total: {len(named)}}}")
-    head = (
-        "# How often raw scores were right. Made by `python -m tests.evals.calibrate --write`.\n"
-        "schema: 1\n"
-        f"source: >-\n  {source}\nbins:\n"
+def labels_of(runs: Iterable[Mapping[str, Any]], families: Mapping[str, str]) -> list[Label]:
+    """The runs that named a cause with a score, as labels; a run counts in the bin of the score it was named with.
+
+    Args:
+        runs: What a JSON line of a run holds; of it ``score``, ``convicted`` and ``right`` are read.
+        families: The family of each signature.
+    """
+    named = [r for r in runs if r.get("score") is not None and r.get("convicted")]
+    unknown = {str(r["convicted"]) for r in named} - set(families)
+    if unknown:
+        raise BadInput(
+            f"labels name signatures that config/signatures does not have: {', '.join(sorted(unknown))}"
+        )
+    return [
+        Label(score=float(r["score"]), right=bool(r["right"]), family=families[str(r["convicted"])]) for r in named
+    ]
+
+
+def read_lines(files: Iterable[Path]) -> list[Mapping[str, Any]]:
+    """Every run in *files*; lines that are no run (a summary) are left out."""
+    lines = [json.loads(line) for file in files for line in file.read_text().splitlines() if line.strip()]
+    return [line for line in lines if "convicted" in line]
+
+
+def written(found: Calibration, provenance: Provenance) -> str:
+    """config/calibration.yaml of *found*."""
+    out: dict[str, Any] = {
+        "schema": 1,
+        "source": found.source,
+        "provenance": provenance.model_dump(),
+        "bins": [_row(b) for b in found.bins],
+        "families": {name: [_row(b) for b in bins if b.total] for name, bins in found.families.items()},
+    }
+    match found.curve:
+        case Platt(slope=slope, intercept=intercept):
+            out["curve"] = {"kind": "platt", "slope": round(slope, 6), "intercept": round(intercept, 6)}
+        case Isotonic(knots=knots):
+            out["curve"] = {"kind": "isotonic", "knots": [list(knot) for knot in knots]}
+    head = "# How often raw scores were right. Made by `python -m tests.evals.calibrate`; do not edit by hand.\n"
+    return head + yaml.safe_dump(out, sort_keys=False, width=110, allow_unicode=True)
+
+
+def _row(b: Bin) -> dict[str, float]:
+    return {"low": b.low, "high": b.high, "right": b.right, "total": b.total}
+
+
+def scored(labels: Sequence[Label]) -> Mapping[str, object]:
+    """How the table does on its own labels, each left out of the table that judges it."""
+    said = left_out(labels, lambda others: counted(others, ""))
+    return report(said, [x.right for x in labels])
+
+
+def _commit() -> str:
+    """The code that made the labels, and whether it was changed since."""
+
+    def git(*words: str) -> str:
+        done = subprocess.run(("git", *words), capture_output=True, text=True, check=False, timeout=30)
+        return done.stdout.strip()
+
+    return (git("rev-parse", "--short=12", "HEAD") or "unknown") + (" and changes" if git("status", "-s") else "")
+
+
+def _file(name: str) -> Path:
+    return Path(name).resolve()  # before we go to the root
+
+
+def _runs(asked: argparse.Namespace) -> tuple[list[Mapping[str, Any]], str]:
+    """The labelled runs asked for, and where they come from."""
+    if asked.labels:
+        return read_lines(asked.labels), f"labels in {', '.join(file.name for file in asked.labels)}"
+    seeds = (CALIBRATING if asked.write else REPORTING)[: asked.seeds]
+    found: list[Labelled] = []
+    for seed in seeds:
+        found += play(seed, prometheus=seed % 2 == 0, adapt=permissive if asked.write else findings_only)
+    source = (
+        f"{len(found)} runs of tests/playground with known faults (seeds {seeds[0]} to {seeds[-1]}, "
+        f"loads {', '.join(f'{r:g}' for r in RATES)} requests/s, with and without Prometheus)"
     )
-    return head + "\n".join(rows) + "\n"
+    return [asdict(run) | {"right": run.right} for run in found], source
 
 
 def main() -> None:
-    """Run one half of the seeds."""
+    """Play or read labelled runs, say how they did, and write the table where that was asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
-    which = parser.add_mutually_exclusive_group(required=True)
-    which.add_argument("--write", action="store_true", help="calibrating seeds; writes config/calibration.yaml")
-    which.add_argument("--report", action="store_true", help="the other seeds, under the shipped table")
+    parser.add_argument("--write", action="store_true", help="write config/calibration.yaml from the runs")
+    parser.add_argument("--report", action="store_true", help="the other seeds, under the shipped table")
+    parser.add_argument("--labels", type=_file, nargs="+", help="read the runs from these files of JSON lines")
     parser.add_argument("--seeds", type=int, default=len(CALIBRATING), help="how many of them")
     asked = parser.parse_args()
+    if (asked.write and asked.report) or not (asked.write or asked.report or asked.labels):
+        parser.error("name --write, --report or --labels FILE (which may go with --write)")
     os.chdir(processes.root())
-    seeds = (CALIBRATING if asked.write else REPORTING)[: asked.seeds]
-    runs: list[Labelled] = []
-    for seed in seeds:
-        adapt = permissive if asked.write else findings_only
-        runs += play(seed, prometheus=seed % 2 == 0, adapt=adapt)
-    named = [r for r in runs if r.convicted]
+    runs, source = _runs(asked)
+    labels = labels_of(runs, {s.id: s.family for s in signature_files.load(Path("config/signatures"))})
     summary = {
         "runs": len(runs),
-        "named": len(named),
-        "named_right": sum(r.right for r in named),
-        "faults_missed": sum(1 for r in runs if r.fault in EXPECTED and not r.convicted),
-        "named_without_fault": sum(1 for r in named if r.fault not in EXPECTED),
+        "named": len(labels),
+        "named_right": sum(x.right for x in labels),
+        "faults_missed": sum(1 for r in runs if r.get("fault") in EXPECTED and not r["convicted"]),
+        "named_without_fault": sum(
+            1 for r in runs if r["convicted"] and r.get("fault", "pool-leak") not in EXPECTED
+        ),
+        "left_one_out": scored(labels) if labels else None,
     }
     print(json.dumps(summary), flush=True)
     if asked.write:
-        source = (
-            f"{len(runs)} runs of tests/playground with known faults (seeds {seeds[0]} to {seeds[-1]}, "
-            f"loads {', '.join(f'{r:g}' for r in RATES)} requests/s, with and without Prometheus), pooled"
-        )
-        Path("config/calibration.yaml").write_text(table(runs, source))
+        provenance = Provenance(data=source, labels=len(labels), made=f"{now():%Y-%m-%d}", commit=_commit())
+        Path("config/calibration.yaml").write_text(written(counted(labels, source), provenance))
         print("config/calibration.yaml written", file=sys.stderr)
 
 

@@ -462,7 +462,7 @@ def test_slack_a_signed_press_is_answered_and_the_card_turns(
 
         def turned() -> bool:
             now = next(m for m in workspace.everything() if m["ts"] == card["ts"])
-            return "edited" in now and "by “Ana”" in json.dumps(now, ensure_ascii=False)
+            return "edited" in now and "by “Ana”" in json.dumps(now, ensure_ascii=False).replace("`", "")
 
         until(turned, receiver.logged())
         if label == "Reject":

@@ -15,6 +15,7 @@ from actions.policy import Windows
 from actions.proposal import Proposal
 from actions.steps import SetRevision
 from actions.verification import Measured, Sample
+from agents.identity import identified
 from agents.incident.claims import FactName, Op, Where
 from agents.incident.evidence import Evidence
 from agents.incident.finding import Criterion, Dropped, Finding, FindingState
@@ -81,7 +82,7 @@ def an_id(of: str) -> EvidenceId:
 
 def held(store: world.Store, incident: Incident) -> tuple[Evidence, ...]:
     """The store's evidence, as gathered for *incident*."""
-    store.items = [replace(e, incident_id=incident.id, id=an_id(f"{incident.id} {e.id}")) for e in store.items]
+    store.items = [identified(replace(e, incident_id=incident.id)) for e in store.items]
     return tuple(store.items)
 
 

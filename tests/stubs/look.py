@@ -23,7 +23,9 @@ import structlog
 
 from actions.approval import Verdict
 from actions.policy import People
+from agents.incident.incident import Severity
 from agents.incident.lifecycle import ActionState, IncidentState
+from bot.grouping import Rules
 from bot.journal import escalations, evidence, incidents, journal, migrate, runs
 from bot.journal import tables as t
 from bot.journal.journal import Journal, open_engine
@@ -31,7 +33,7 @@ from bot.surfaces.ports import Chat
 from bot.surfaces.slack.surface import SlackChat
 from bot.surfaces.speaker import Speech, speak
 from bot.surfaces.telegram.surface import TelegramChat
-from tests.builders import a_finding, a_person, a_policy, a_proposal
+from tests.builders import ALONE, a_finding, a_person, a_policy, a_proposal, take
 from tests.page import scenes
 from tests.page.scenes import Scene
 from tests.stubs.client import SlackStub, TelegramStub
@@ -459,6 +461,18 @@ def storm(teller: Teller, count: int = 30) -> None:
     teller.tell()
 
 
+def flood(teller: Teller, count: int = 120) -> None:
+    """So many alerts at once that they are one incident."""
+    names = ("checkout", "orders", "search", "payments", "sessions", "mail", "stock", "prices", "media", "carts")
+    loud = (Severity.CRITICAL, Severity.HIGH, Severity.WARNING)
+    with teller.journal.write("look.flood") as tx:
+        for n in range(count):
+            service = f"{names[n % 10]}-{n % 4}"
+            grouping = replace(ALONE, rules=Rules(storm_incidents=10))
+            take(tx, grouping, identity=f"a{n}", service=service, environment="shop", severity=loud[n % 3])
+    teller.tell()
+
+
 SCENES: Mapping[str, Callable[[Teller], object]] = {
     "waiting": waiting,
     "watching": watching,
@@ -470,6 +484,7 @@ SCENES: Mapping[str, Callable[[Teller], object]] = {
     "hostile": hostile,
     "blind": blind,
     "storm": storm,
+    "flood": flood,
 }
 
 

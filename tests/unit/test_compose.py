@@ -43,6 +43,7 @@ OPTIONAL = (
     "TELEGRAM__WEBHOOK_SECRET",
     "PAGERDUTY__ROUTING_KEY",
     "OPSGENIE__API_KEY",
+    "MODEL__API_KEY",
 )
 """Secrets of what need not be there. Empty is a choice: half a chat is refused by settings.py at the start."""
 
@@ -51,6 +52,7 @@ HOLDER = {
     "PROBE_TOKENS": "triage",
     "SUPERVISOR_TOKEN": "actions",
     **dict.fromkeys(OPTIONAL, "receiver"),
+    "MODEL__API_KEY": "triage",
 }
 SECRET = re.compile(r"TOKEN|PASSWORD|SECRET|KEY")
 REFERENCE = re.compile(r"\$\{(?P<name>[A-Z_]+)(?P<rest>:?[?-][^}]*)?\}")
@@ -143,7 +145,11 @@ def test_what_compose_gives_when_nothing_is_said_is_what_the_settings_say():
     for group in ("slack", "telegram", "pagerduty", "opsgenie"):
         assert getattr(read, group) == ReceiverSettings.model_fields[group].default
     assert variables(ReceiverSettings) - set(environment) <= {
-        PREFIX + name for name in ("CONFIG", "LOG_JSON", "CRASH_FILE", "PORT", "MAX_BODY_BYTES", "SPANS_WINDOW_S")
+        PREFIX + name
+        for name in (
+            *("CONFIG", "LOG_JSON", "CRASH_FILE", "PORT"),
+            *("MAX_BODY_BYTES", "OVERLOAD_S", "SOURCE_LIMIT", "SPANS_WINDOW_S"),
+        )
     }
 
 

@@ -55,6 +55,8 @@ def test_help_names_every_command():
         "link",
         "login",
         "parse",
+        "record",
+        "replay",
         "evidence",
         "incident",
     ):

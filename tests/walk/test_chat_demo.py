@@ -70,7 +70,7 @@ def _play(stage: demo.Stage, fault: str, platform: Platform) -> str:
         raise AssertionError(f"{fault} did not end:\n" + "\n---\n".join(platform.texts()[-4:]))
     if document["approval"] is not None:
         assert document["approval"]["by"] == "Ana"
-        _until(lambda: any("Approved by “Ana”" in text for text in platform.texts()), platform)
+        _until(lambda: any("Approved by “Ana”" in text.replace("`", "") for text in platform.texts()), platform)
     if document["end"] == "verified_fix":
         _until(lambda: any("succeeded" in text for text in platform.texts()), platform)
     return str(document["end"])

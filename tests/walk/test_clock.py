@@ -20,7 +20,7 @@ from bot.journal import incidents
 from bot.journal import tables as t
 from bot.journal.journal import Journal
 from bot.queue import Doorbell
-from tests.builders import Asked, an_alert, ask, open_incident
+from tests.builders import ALONE, Asked, ask, open_incident, take
 from tests.conftest import Rung
 from tests.contract.redis_server import RedisServer
 
@@ -42,6 +42,7 @@ def _parts(journal: Journal, redis_server: RedisServer) -> ClockParts:
         doorbell=Doorbell(redis_server.connection),
         locks=RedisLocks(redis_server.connection),
         limits=limits,
+        grouping=ALONE,
         log=structlog.get_logger(),
     )
 
@@ -127,7 +128,7 @@ def test_an_alert_that_resolved_after_its_fix_was_verified_is_settled_and_not_op
 ) -> None:
     incident = _opened(parts.journal, S.MITIGATED)
     with parts.journal.write("test.resolved") as tx:
-        incidents.apply(tx, an_alert(identity=incident.identity, status=AlertStatus.RESOLVED))
+        take(tx, identity=incident.identity, status=AlertStatus.RESOLVED)
     _heard(parts.journal, ago=MINUTE)
     rung.clear()
     _stood(parts.journal, t.incidents, 30 * MINUTE + 10 * SECOND)

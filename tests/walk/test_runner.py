@@ -40,7 +40,7 @@ from bot.journal.codec import dump
 from bot.journal.journal import Journal
 from bot.journal.ledger import JournalLedger
 from bot.queue import Doorbell
-from tests.builders import NOON, PEOPLE, Asked, a_person, a_policy, a_press, an_alert, ask
+from tests.builders import ALONE, NOON, PEOPLE, Asked, a_person, a_policy, a_press, ask, take
 from tests.contract.redis_server import RedisServer
 from tests.walk.platform import FakePlatform, Fault
 
@@ -74,6 +74,7 @@ class Arena:
                 lease=timedelta(seconds=30),
                 triage_silence=timedelta(seconds=30),
             ),
+            grouping=ALONE,
             log=structlog.get_logger(),
         )
         clock.settle_generation(self.clock)
@@ -138,7 +139,7 @@ class Arena:
         """The alert behind it resolves."""
         with self.journal.write("test.resolved") as tx:
             identity = incidents.load(tx, question.incident_id).identity
-            incidents.apply(tx, an_alert(identity=identity, status=AlertStatus.RESOLVED))
+            take(tx, identity=identity, status=AlertStatus.RESOLVED)
 
     def judge(self, question: Asked, *values: float | None) -> Outcome | None:
         """Samples of the window, read by whoever verifies."""

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from agents.incident.errors import BadInput, BadProof
-from bot.receiver.proofs import netlify, signatures, timed, tokens
-from bot.receiver.proofs.proof import NO_SECRET, Scheme
+from bot.receiver.proofs import netlify, routing_key, signatures, timed, tokens
+from bot.receiver.proofs.proof import ENTRA, GOOGLE, NO_SECRET, SNS, Scheme
 from bot.receiver.proofs.tokens import URL_TOKEN
 
 _ALL = (
@@ -52,6 +52,7 @@ _ALL = (
     Scheme(name="slack", title="Slack", verify=timed.slack, timestamped=True),
     Scheme(name="telegram", title="Telegram", verify=tokens.telegram),
     Scheme(name="statuscake", title="StatusCake, token in the form", verify=tokens.statuscake),
+    Scheme(name=routing_key.NAME, title="PagerDuty Events v2, routing_key in the body", verify=routing_key.verify),
     Scheme(name="bearer", title="Authorization: Bearer", verify=tokens.bearer),
     Scheme(name="basic", title="Authorization: Basic", verify=tokens.basic),
     Scheme(name="url", title="A token in the URL", verify=tokens.url),
@@ -59,6 +60,11 @@ _ALL = (
 SCHEMES: Mapping[str, Scheme] = {scheme.name: scheme for scheme in _ALL}
 CONFIGURED = ("header", "grafana", "grafana_timed")
 """What ``scheme`` makes from names of headers that the operator chose."""
+SELF_PROVING = (SNS, GOOGLE, ENTRA)
+"""What senders sign with keys of their own: no secret is shared, and ``verify`` may raise Transient.
+
+Made by ``sns.scheme``, ``oidc.google`` and ``oidc.entra`` from what a source allows and from where keys are read.
+"""
 
 
 def scheme(name: str, *, header: str = "", timestamp_header: str = "") -> Scheme:
@@ -79,15 +85,28 @@ def scheme(name: str, *, header: str = "", timestamp_header: str = "") -> Scheme
             raise BadInput("scheme grafana_timed needs the name of the timestamp header configured in Grafana")
         case "grafana" if header:
             return Scheme(name=name, title=SCHEMES[name].title, verify=signatures.body(header))
+        case _ if name in SELF_PROVING:
+            raise BadInput(
+                f"scheme {name!r} is made by sns.scheme, oidc.google or oidc.entra from what is allowed"
+            )
         case _ if header or timestamp_header:
             raise BadInput(f"scheme {name!r} takes no name of a header; {', '.join(CONFIGURED)} do")
         case _ if name in SCHEMES:
             return SCHEMES[name]
-    raise BadInput(f"no scheme {name!r} is known; known: {', '.join(sorted({*SCHEMES, *CONFIGURED}))}")
+    known = ", ".join(sorted({*SCHEMES, *CONFIGURED, *SELF_PROVING}))
+    raise BadInput(f"no scheme {name!r} is known; known: {known}")
 
 
 def prove(used: Scheme, headers: Mapping[str, str], body: bytes, secrets: Mapping[str, str], now: datetime) -> str:
-    """The name of the secret that proves this delivery; BadProof when none does. All are tried."""
+    """The name of the secret that proves this delivery; BadProof when none does. All are tried.
+
+    Where no secret is shared it is the scheme's own name; then Transient says that keys could not be read now.
+    """
+    if used.name in SELF_PROVING:
+        unproven = used.verify(headers, body, (), now)
+        if unproven is not None:
+            raise unproven
+        return used.name
     found = {name: used.verify(headers, body, (secret,), now) for name, secret in secrets.items()}
     if not found:
         raise BadProof(NO_SECRET)
@@ -97,4 +116,4 @@ def prove(used: Scheme, headers: Mapping[str, str], body: bytes, secrets: Mappin
     return proven[0]
 
 
-__all__ = ["CONFIGURED", "SCHEMES", "URL_TOKEN", "Scheme", "prove", "scheme"]
+__all__ = ["CONFIGURED", "SCHEMES", "SELF_PROVING", "URL_TOKEN", "Scheme", "prove", "scheme"]

@@ -90,5 +90,9 @@ def stale(timestamp: str, now: datetime, where: str) -> BadProof | None:
     return None
 
 
+SNS, GOOGLE, ENTRA = "sns", "gcp_oidc", "entra"
+"""Schemes whose libraries are loaded only where a source is proven by one."""
+
+SNS_SUBSCRIPTION = "SubscriptionConfirmation"
 NO_SECRET = "there is no live secret to check it with"  # noqa: S105  # says that there is none
 WRONG = "the signature is not one of ours"

@@ -62,6 +62,11 @@ def url(headers: Mapping[str, str], body: bytes, secrets: Sequence[str], now: da
     return _same(secrets, value, "the URL") if value else BadProof("no token in the URL")
 
 
+def statuscake_token(secret: str) -> str:
+    """What StatusCake sends of user name and API key, joined."""
+    return hashlib.md5(secret.encode(), usedforsecurity=False).hexdigest()
+
+
 def statuscake(headers: Mapping[str, str], body: bytes, secrets: Sequence[str], now: datetime) -> BadProof | None:
     """The form's field ``Token`` is md5 over user name and API key; a secret is the two joined. Weak."""
     del headers, now
@@ -71,7 +76,7 @@ def statuscake(headers: Mapping[str, str], body: bytes, secrets: Sequence[str], 
         return BadProof("the body is not a form")
     if len(tokens) != 1:
         return BadProof("no Token in the form")
-    wanted = [hashlib.md5(s.encode(), usedforsecurity=False).hexdigest() for s in live(secrets)]
+    wanted = [statuscake_token(s) for s in live(secrets)]
     return _same(wanted, tokens[0].lower(), "Token")
 
 

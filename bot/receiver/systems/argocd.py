@@ -81,16 +81,19 @@ def _sync(headers: Mapping[str, str], whole: Node) -> Reading:
             return _refuse(placeholder)
     revision = operation.text("revision") or whole.text("revision")
     where = "/".join(part for part in (whole.text("namespace"), name) if part)
+    begun, key = operation.time("startedAt"), f"{where}@{revision}" if revision else where
     item = Item(
         status=phase or whole.text("health") or "unknown",
         title=_shown(operation, "message"),
         service=name,
         entity=_shown(whole, "target_namespace"),
-        started_at=operation.time("startedAt"),
+        started_at=begun,
         ended_at=operation.time("finishedAt"),
-        dedup_key=f"{where}@{revision}" if revision else where,
+        dedup_key=key,
         dedup_from="namespace+app+revision" if revision else "namespace+app",
         link=_link(whole),
+        # One revision is synced again after a rollback to it: that is another change.
+        change=f"{key}/{begun}" if begun else None,
         extras=stated(
             revision=revision,
             sha=revision,
@@ -135,4 +138,10 @@ def _recognise(headers: Mapping[str, str], body: bytes) -> int:
     return 3 if MARKER in whole and whole.get("system") == "argocd" else 0
 
 
-SYSTEM = System(name="argocd", title="Argo CD (our template)", read=_read, recognise=_recognise)
+SYSTEM = System(
+    name="argocd",
+    title="Argo CD (our template)",
+    read=_read,
+    recognise=_recognise,
+    refusable=True,
+)

@@ -95,4 +95,5 @@ SYSTEM = System(
     title="AWS CloudWatch alarms",
     read=reader("a CloudWatch", _read, exact=True),
     recognise=_recognise,
+    proof="sns",
 )

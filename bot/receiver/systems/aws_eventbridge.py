@@ -44,11 +44,19 @@ _STATUS = (
     "eventName",
     "eventTypeCode",
 )
+_KINDS = {
+    "aws.cloudformation": "infrastructure",
+    "aws.config": "infrastructure",
+    "aws.ssm": "config",
+    "aws.appconfig": "config",
+    "aws.codecommit": "build",
+    "aws.ecr": "build",
+}
 _SERVICE = ("application", "pipeline", "project-name", "AutoScalingGroupName", "repository-name", "repositoryName")
 _ENTITY = ("deploymentGroup", "stage")
 _KEYS = ("deploymentId", "execution-id", "build-id")
 _HEALTH = {"open": "firing", "closed": "resolved", "upcoming": "pending"}
-_SCORE_HIGH, _SCORE_MEDIUM = 7, 4
+_SCORE_CRITICAL, _SCORE_HIGH, _SCORE_MEDIUM = 9, 7, 4
 
 
 def event_reading(event: Node) -> Reading:
@@ -83,6 +91,9 @@ def _of(category: Category, items: tuple[Item, ...], delivery: str | None) -> Re
 def _plain(event: Node) -> Item:
     detail = event.at("detail")
     key = detail.text(*_KEYS)
+    # A pipeline, its stages and their actions tell of one execution, each of its own end.
+    parts = (key, _word(detail, ("stage",)), _word(detail, ("action",)))
+    audited = (event.text("detail-type") or "").endswith("via CloudTrail")
     return Item(
         status=_word(detail, _STATUS) or "unknown",
         title=event.text("detail-type"),
@@ -91,6 +102,8 @@ def _plain(event: Node) -> Item:
         event_at=event.time("time"),
         dedup_key=key or event.need("id"),
         dedup_from="detail.deploymentId / execution-id / build-id" if key else "id",
+        kind="infrastructure" if audited else _KINDS.get(event.text("source") or ""),
+        change="/".join(part for part in parts if part) if key else None,
         extras=stated(region=event.text("region"), delivery_id=event.text("id"), run_id=detail.text("jobRunId")),
     )
 
@@ -168,7 +181,7 @@ def _mail_time(node: Node, name: str) -> str | None:
 def severity(score: float) -> str:
     """GuardDuty's score: higher is worse."""
     if score >= _SCORE_HIGH:
-        return "critical"
+        return "critical" if score >= _SCORE_CRITICAL else "high"
     return "warning" if score >= _SCORE_MEDIUM else "info"
 
 
@@ -188,7 +201,7 @@ def _recognise(headers: Mapping[str, str], body: bytes) -> int:
 
 SEVERITIES = {
     "critical": "critical",
-    "high": "critical",
+    "high": "high",
     "medium": "warning",
     "low": "info",
     "informational": "info",

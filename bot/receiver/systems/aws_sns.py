@@ -112,4 +112,5 @@ SYSTEM = System(
     read=reader("an SNS", _read, exact=True),
     recognise=_recognise,
     severities=aws_eventbridge.SEVERITIES,
+    proof="sns",
 )

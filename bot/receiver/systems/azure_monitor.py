@@ -123,10 +123,10 @@ SYSTEM = System(
         **{
             f"{before}{n}": level
             for before in ("sev", "")
-            for n, level in enumerate(("critical", "critical", "warning", "info", "info"))
+            for n, level in enumerate(("critical", "high", "warning", "info", "info"))
         },
         "critical": "critical",
-        "error": "critical",
+        "error": "high",
         "warning": "warning",
         "informational": "info",
         "verbose": "info",

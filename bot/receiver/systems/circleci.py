@@ -47,5 +47,9 @@ def _recognise(headers: Mapping[str, str], body: bytes) -> int:
 
 
 SYSTEM = System(
-    name="circleci", title="CircleCI", read=reader("a CircleCI", _read, exact=True), recognise=_recognise
+    name="circleci",
+    title="CircleCI",
+    read=reader("a CircleCI", _read, exact=True),
+    recognise=_recognise,
+    proof="circleci",
 )

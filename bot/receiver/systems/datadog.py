@@ -6,11 +6,12 @@ monitor and the scope that it alerts for.
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 
 from bot.receiver.systems import published
 from bot.receiver.systems.delivery import alert, has, peek, reader
 from bot.receiver.systems.node import Node
-from bot.receiver.systems.reading import LEVELS, Item, Reading, System, stated
+from bot.receiver.systems.reading import LEVELS, Item, Reading, System, look, stated
 
 TEMPLATE = """\
 {
@@ -81,7 +82,7 @@ def _identity(said: Node, scopes: str | None) -> tuple[str | None, str | None]:
 
 def _read(headers: Mapping[str, str], said: Node) -> Reading:
     if published.is_ours(said):
-        return published.read(said, "datadog", lambda w: TRANSITIONS.get((w or "").strip().lower(), "unknown"))
+        return _weighed(published.read(said, "datadog", lambda w: look(w, TRANSITIONS)))
     title, alert_type, delivery = said.text(*TITLE), said.text("alert_type"), said.text("id", "event_id")
     scopes = ",".join(said.words(*SCOPES)) or None
     labels = {**tags(said.words("tags")), **tags((scopes or "",))}
@@ -103,6 +104,17 @@ def _read(headers: Mapping[str, str], said: Node) -> Reading:
     return alert(said, item, core=(*TITLE, *CYCLE, *MONITOR, *TRANSITION), delivery_key=delivery)
 
 
+def _weighed(reading: Reading) -> Reading:
+    """A monitor without a priority weighs what its alert type says."""
+    items = tuple(
+        replace(item, severity_raw=str(item.extras["alert_type"]))
+        if item.severity_raw is None and "alert_type" in item.extras
+        else item
+        for item in reading.items
+    )
+    return replace(reading, items=items)
+
+
 def _recognise(headers: Mapping[str, str], body: bytes) -> int:
     data = peek(headers, body)
     if published.marked(data, "datadog"):
@@ -117,5 +129,6 @@ SYSTEM = System(
     title="Datadog monitors",
     read=reader("a Datadog", _read, loose=True, templated=True),
     recognise=_recognise,
-    severities={**LEVELS, "p3": "warning", "p4": "info", "error": "critical", "success": "info"},
+    severities={**LEVELS, "success": "info"},
+    refusable=True,
 )

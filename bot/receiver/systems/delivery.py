@@ -7,6 +7,7 @@ from functools import lru_cache
 from urllib.parse import parse_qs, parse_qsl
 
 from agents.incident.errors import BadInput
+from bot.receiver import safe
 from bot.receiver.systems import fields
 from bot.receiver.systems.node import Node, root
 from bot.receiver.systems.reading import Category, Item, Reading
@@ -30,10 +31,11 @@ def reader(
         try:
             value = unwrap(what, headers.get("content-type", ""), body, exact=exact)
         except BadInput:
-            hole = _BARE.search(body.decode("utf-8", "replace")) if templated else None
-            if hole is None:
+            bare = _BARE.search(body.decode("utf-8", "replace")) if templated else None
+            if bare is None:
                 raise
-            return Reading(category=Category.UNRENDERED_TEMPLATE, about={"placeholder": hole.group(1)})
+            hole = safe.storable(bare.group(1))
+            return Reading(category=Category.UNRENDERED_TEMPLATE, about={"placeholder": hole})
         return read(headers, root(value, what, exact=exact, loose=loose, templated=templated, void=void))
 
     return opened

@@ -32,8 +32,9 @@ STATUSES: Mapping[str, str] = {
 }
 SEVERITIES: Mapping[str, str] = {
     **LEVELS,
-    **dict.fromkeys(("availability", "monitoring_unavailable"), "critical"),
-    **dict.fromkeys(("error", "performance", "slowdown", "resource_contention", "resource"), "warning"),
+    "availability": "critical",
+    **dict.fromkeys(("error", "monitoring_unavailable"), "high"),
+    **dict.fromkeys(("performance", "slowdown", "resource_contention", "resource"), "warning"),
 }
 """A problem's severity is a kind, not a rank; a custom alert says nothing about its weight."""
 
@@ -81,4 +82,5 @@ SYSTEM = System(
     read=reader("a Dynatrace", _read, loose=True, templated=True),
     recognise=_recognise,
     severities=SEVERITIES,
+    refusable=True,
 )

@@ -104,4 +104,5 @@ SYSTEM = System(
     read=reader("an Elastic", _read, loose=True, templated=True),
     recognise=_recognise,
     severities=LEVELS,
+    refusable=True,
 )

@@ -11,7 +11,8 @@ from bot.receiver.systems.reading import Category, Item, Reading, System, stated
 
 SEVERITIES: Mapping[str, str] = {
     **dict.fromkeys(("emergency", "alert", "critical"), "critical"),
-    **dict.fromkeys(("error", "warning"), "warning"),
+    "error": "high",
+    "warning": "warning",
     **dict.fromkeys(("notice", "informational", "info", "debug"), "info"),
 }
 NO_CONTAINER = frozenset({"host", "<NA>"})

@@ -17,7 +17,10 @@ def _revision(event: Node) -> str | None:
 def _read(headers: Mapping[str, str], event: Node) -> Reading:
     """What happened to one Flux object; the reason is the status."""
     about = event.at("involvedObject")
-    namespace = about.text("namespace")
+    namespace, revision = about.text("namespace"), _revision(event)
+    key = f"{about.need('kind')}/{namespace or ''}/{about.need('name')}"
+    # Nobody agreed on an identity of a deploy's failure; an object's revision is the same through its states.
+    mark = revision or event.time("timestamp")
     item = Item(
         status=event.text("reason") or "unknown",
         title=event.text("message"),
@@ -25,9 +28,10 @@ def _read(headers: Mapping[str, str], event: Node) -> Reading:
         service=about.need("name"),
         entity=namespace,
         event_at=event.time("timestamp"),
-        dedup_key=f"{about.need('kind')}/{namespace or ''}/{about.need('name')}",
+        dedup_key=key,
         dedup_from="involvedObject kind/namespace/name",
-        extras=stated(revision=_revision(event)),
+        change=f"{key}@{mark}" if mark else None,
+        extras=stated(revision=revision),
     )
     return Reading(category=Category.DEPLOY, items=(item,))
 
@@ -45,5 +49,6 @@ SYSTEM = System(
     title="Flux",
     read=reader("a Flux", _read, exact=True),
     recognise=_recognise,
-    severities={"error": "critical", "info": "info", "trace": "info"},
+    severities={"error": "high", "info": "info", "trace": "info"},
+    proof="flux",
 )

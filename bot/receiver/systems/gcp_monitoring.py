@@ -89,5 +89,5 @@ SYSTEM = System(
     title="Google Cloud Monitoring",
     read=reader("a Google Cloud Monitoring", _read, exact=True),
     recognise=_recognise,
-    severities={"critical": "critical", "error": "critical", "warning": "warning"},
+    severities={"critical": "critical", "error": "high", "warning": "warning"},
 )

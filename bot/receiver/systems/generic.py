@@ -19,9 +19,10 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from agents.incident.errors import BadInput
+from agents.incident.incident import ChangeKind
 from bot.receiver.systems import fields
 from bot.receiver.systems.placeholders import unrendered
-from bot.receiver.systems.reading import Category, Item, Reading, System
+from bot.receiver.systems.reading import Category, Item, Reading, System, level, stated
 
 MARKER = "firstresponder"
 """The key that a published template carries; its value is the template's version."""
@@ -30,6 +31,7 @@ SEVERITIES = {
     "critical": "critical",
     "fatal": "critical",
     "emergency": "critical",
+    "high": "high",
     "warning": "warning",
     "warn": "warning",
     "info": "info",
@@ -52,6 +54,9 @@ TAKEN = (
 MOST_ITEMS = 1000
 
 _TEXTS = ("severity", "service", "entity", "environment", "link", "summary")
+_CHANGED = ("version", "previous_version", "actor")
+"""Of a change: what it brought, what was there before, who did it."""
+
 _TIMES = ("started_at", "ended_at", "event_at")
 _CORE = ("identity", "status", "title")
 
@@ -121,11 +126,15 @@ class Rules(_Strict):
     event_at: Rule | None = None
     link: Rule | None = None
     summary: Rule | None = None
+    version: Rule | None = None
+    previous_version: Rule | None = None
+    actor: Rule | None = None
+    kind: ChangeKind | None = None
     firing_when: list[str | int | bool] = []
     resolved_when: list[str | int | bool] = []
-    severities: dict[str, Literal["critical", "warning", "info"]] = {}
+    severities: dict[str, Literal["critical", "high", "warning", "info"]] = {}
 
-    _rules = field_validator(*_CORE, *_TEXTS, *_TIMES)(_checked)
+    _rules = field_validator(*_CORE, *_TEXTS, *_TIMES, *_CHANGED)(_checked)
     _items = field_validator("items")(_path)
 
     @model_validator(mode="after")
@@ -143,10 +152,8 @@ class Rules(_Strict):
         return isinstance(self.status, _Fixed) and self.status.value == "firing"
 
     def level(self, severity_raw: str | None) -> str:
-        """critical, warning, info or unset."""
-        word = (severity_raw or "").strip().lower()
-        own: dict[str, str] = {k.lower(): v for k, v in self.severities.items()}
-        return own.get(word) or SEVERITIES.get(word, "unset")
+        """critical, high, warning, info or unset."""
+        return level(severity_raw, {**SEVERITIES, **{k.lower(): v for k, v in self.severities.items()}})
 
 
 class _File(_Strict):
@@ -303,6 +310,9 @@ def _item(name: str, what: str, looker: _Looker, core: Mapping[str, str | None])
         event_at=looker.time("event_at"),
         dedup_key=identity,
         dedup_from=how,
+        level=looker.rules.level(plain["severity"]) if looker.rules.severities else None,
+        kind=looker.rules.kind.value if looker.rules.kind else None,
+        extras=stated(**{name: looker.plain(name) for name in _CHANGED}),
     )
 
 
@@ -323,7 +333,7 @@ def _document(headers: Mapping[str, str], body: bytes, what: str) -> object:
 
 
 def _marked() -> Rules:
-    same: Mapping[str, str] = {field: f"$.{field}" for field in (*_CORE, *_TEXTS, *_TIMES)}
+    same: Mapping[str, str] = {field: f"$.{field}" for field in (*_CORE, *_TEXTS, *_TIMES, *_CHANGED)}
     return Rules.model_validate({**same, "firing_when": ["firing"], "resolved_when": ["resolved"]})
 
 
@@ -359,7 +369,12 @@ def recognise(headers: Mapping[str, str], body: bytes) -> int:
 
 
 SYSTEM = System(
-    name="generic", title="Anything by a mapping", read=read, recognise=recognise, severities=SEVERITIES
+    name="generic",
+    title="Anything by a mapping",
+    read=read,
+    recognise=recognise,
+    severities=SEVERITIES,
+    refusable=True,
 )
 
 __all__: Sequence[str] = ["SYSTEM", "Rules", "load", "read", "read_with", "recognise"]

@@ -125,6 +125,7 @@ def _push(body: Node) -> Item:
         event_at=head.time("timestamp"),
         dedup_key=push_identity(_repository(body), ref, after),
         dedup_from="repository+ref+after",
+        kind="build",
         extras=stated(sha=after, ref=ref, actor=body.at("pusher").text("name"), commits=len(body.list("commits"))),
     )
 
@@ -138,6 +139,7 @@ def _release(body: Node) -> Item:
         event_at=release.time("published_at") or release.time("created_at"),
         dedup_key=release.need("id"),
         dedup_from="release.id",
+        kind="build",
         link=release.text("html_url"),
         extras=stated(ref=release.text("tag_name"), actor=release.at("author").text("login")),
     )
@@ -152,6 +154,7 @@ def _pull_request(body: Node) -> Item:
         event_at=pull.time("updated_at"),
         dedup_key=pull.need("id"),
         dedup_from="pull_request.id",
+        kind="build",
         link=pull.text("html_url"),
         extras=stated(
             sha=pull.at("head").text("sha"), ref=pull.at("head").text("ref"), action=body.text("action")
@@ -249,12 +252,13 @@ SYSTEM = System(
     recognise=_recognise,
     severities={
         "critical": "critical",
-        "high": "critical",
-        "error": "critical",
+        "high": "high",
+        "error": "high",
         "medium": "warning",
         "moderate": "warning",
         "warning": "warning",
         "low": "info",
         "note": "info",
     },
+    proof="github",
 )

@@ -86,6 +86,7 @@ def _push(body: Node) -> Item:
         event_at=head.time("timestamp"),
         dedup_key=push_identity(_project(body), ref, after),
         dedup_from="project+ref+after",
+        kind="build",
         extras=stated(sha=after, ref=ref, actor=body.text("user_name")),
     )
 
@@ -99,6 +100,7 @@ def _merge_request(body: Node) -> Item:
         event_at=request.time("updated_at"),
         dedup_key=request.need("id"),
         dedup_from="object_attributes.id",
+        kind="build",
         link=request.text("url"),
         extras=stated(action=request.text("action")),
     )
@@ -112,6 +114,7 @@ def _release(body: Node) -> Item:
         event_at=body.time("released_at") or body.time("created_at"),
         dedup_key=body.need("id"),
         dedup_from="id",
+        kind="build",
         link=body.text("url"),
         extras=stated(ref=body.text("tag"), sha=body.at("commit").text("id")),
     )
@@ -125,6 +128,7 @@ def _feature_flag(body: Node) -> Item:
         service=_project(body),
         dedup_key=flag.need("id"),
         dedup_from="object_attributes.id",
+        kind="flag",
         summary=flag.text("description"),
         extras=stated(
             flag=flag.text("name"),
@@ -202,5 +206,6 @@ SYSTEM = System(
     title="GitLab",
     read=reader("a GitLab", _read, exact=True),
     recognise=_recognise,
-    severities={"critical": "critical", "high": "critical", "medium": "warning", "low": "info"},
+    severities={"critical": "critical", "high": "high", "medium": "warning", "low": "info"},
+    proof="gitlab_token",
 )

@@ -57,5 +57,5 @@ SYSTEM = System(
     title="Graylog events",
     read=reader("a Graylog", _read),
     recognise=_recognise,
-    severities={**LEVELS, "1": "info", "2": "warning", "3": "critical", "4": "critical"},
+    severities={**LEVELS, "1": "info", "2": "warning", "3": "high", "4": "critical"},
 )

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
-from bot.receiver.parsers.alertmanager import fingerprint
 from bot.receiver.systems.node import Node
 from bot.receiver.systems.reading import Category, Item, Reading, look, stated
 
 STATUSES: Mapping[str, str] = {"firing": "firing", "resolved": "resolved"}
+FNV_OFFSET, FNV_PRIME = 0xCBF29CE484222325, 0x100000001B3
 ENTITY_LABELS = ("instance", "host", "hostname", "node", "pod")
 
 
@@ -47,6 +47,15 @@ def _item(one: Node, group: str | None, links: tuple[str, ...]) -> Item:
         link=one.text(*links),
         extras=stated(labels=labels),
     )
+
+
+def fingerprint(labels: Mapping[str, str]) -> str:
+    """Prometheus' fingerprint: FNV-1a, 64 bit, over names and values in order, each ended by 0xff."""
+    digest = FNV_OFFSET
+    for name in sorted(labels):
+        for byte in name.encode() + b"\xff" + labels[name].encode() + b"\xff":
+            digest = ((digest ^ byte) * FNV_PRIME) & 0xFFFFFFFFFFFFFFFF
+    return f"{digest:016x}"
 
 
 def _key(said: Node) -> object:

@@ -65,4 +65,5 @@ SYSTEM = System(
     title="Healthchecks",
     read=reader("a Healthchecks", _read, templated=True),
     recognise=_recognise,
+    refusable=True,
 )

@@ -45,16 +45,19 @@ def _environment(notice: Node) -> str | None:
 
 def _deploy(said: Node, project: Node) -> Reading:
     deploy = said.at("deploy")
-    key = deploy.text("id") or deploy.text("revision")
+    key, at, place = deploy.text("id", "revision"), deploy.time("created_at"), deploy.text("environment")
+    # One revision goes to several environments, and to one of them more than once.
+    by_revision = "/".join(part for part in (key, place, at) if part)
     item = Item(
         status="deployed",
         title=said.text("message"),
         service=project.text("name"),
-        environment=deploy.text("environment"),
-        event_at=deploy.time("created_at"),
+        environment=place,
+        event_at=at,
         dedup_key=key,
         dedup_from=("deploy.id" if deploy.text("id") else "deploy.revision") if key else None,
         link=deploy.text("url"),
+        change=key if deploy.text("id") else by_revision or None,
         extras=stated(
             event="deployed",
             sha=deploy.text("revision"),

@@ -35,6 +35,8 @@ def _read(headers: Mapping[str, str], entry: Node) -> Reading:
         or entry.at("timestamp").time("milliseconds"),
         dedup_key=entry.need("_id"),
         dedup_from="_id",
+        kind="flag" if entry.word("kind") in {"flag", "segment"} else "config",
+        change=entry.need("_id"),
         extras=stated(kind_=entry.text("kind"), flag=entry.text("name"), actor=entry.at("member").text("email")),
     )
     return Reading(category=Category.CHANGE, items=(item,), delivery_key=entry.text("_id"))
@@ -52,4 +54,5 @@ SYSTEM = System(
     title="LaunchDarkly",
     read=reader("a LaunchDarkly", _read, exact=True),
     recognise=_recognise,
+    proof="launchdarkly",
 )

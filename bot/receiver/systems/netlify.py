@@ -41,4 +41,10 @@ def _recognise(headers: Mapping[str, str], body: bytes) -> int:
     return 1 if {"site_id", "build_id", "deploy_ssl_url", "state"} <= whole.keys() else 0
 
 
-SYSTEM = System(name="netlify", title="Netlify", read=reader("a Netlify", _read, exact=True), recognise=_recognise)
+SYSTEM = System(
+    name="netlify",
+    title="Netlify",
+    read=reader("a Netlify", _read, exact=True),
+    recognise=_recognise,
+    proof="netlify",
+)

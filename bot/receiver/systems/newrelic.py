@@ -81,4 +81,5 @@ SYSTEM = System(
     read=reader("a New Relic", _read, loose=True, templated=True),
     recognise=_recognise,
     severities=LEVELS,
+    refusable=True,
 )

@@ -55,5 +55,5 @@ SYSTEM = System(
     title="Opsgenie",
     read=reader("an Opsgenie", _read, exact=True),
     recognise=_recognise,
-    severities={"p1": "critical", "p2": "critical", "p3": "warning", "p4": "info", "p5": "info"},
+    severities={"p1": "critical", "p2": "high", "p3": "warning", "p4": "info", "p5": "info"},
 )

@@ -64,6 +64,7 @@ def _change(event: Node, payload: Node) -> Item:
         event_at=at,
         dedup_key="/".join(part for part in (source, at, title) if part),
         dedup_from="source+timestamp+summary",
+        kind="deploy",
         link=_link(event),
     )
 
@@ -82,5 +83,7 @@ SYSTEM = System(
     title="PagerDuty Events API v2",
     read=reader("a PagerDuty Events v2", _read, exact=True),
     recognise=_recognise,
-    severities={"critical": "critical", "error": "critical", "warning": "warning", "info": "info"},
+    severities={"critical": "critical", "error": "high", "warning": "warning", "info": "info"},
+    proof="routing_key",
+    refusable=True,
 )

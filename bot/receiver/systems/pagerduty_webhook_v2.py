@@ -6,7 +6,7 @@ from agents.incident.errors import BadInput
 from bot.receiver.systems import fields
 from bot.receiver.systems.delivery import peek, reader
 from bot.receiver.systems.node import Node
-from bot.receiver.systems.reading import Category, Item, Reading, System, look, stated
+from bot.receiver.systems.reading import LEVELS, Category, Item, Reading, System, look, stated
 
 _EVENTS = {
     "incident.trigger": "firing",
@@ -65,5 +65,5 @@ SYSTEM = System(
     title="PagerDuty webhooks v2",
     read=reader("a PagerDuty webhook v2", _read, exact=True),
     recognise=_recognise,
-    severities={"p1": "critical", "p2": "critical", "p3": "warning", "p4": "info", "p5": "info"},
+    severities=LEVELS,
 )

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from bot.receiver.systems import fields
 from bot.receiver.systems.delivery import peek, reader
 from bot.receiver.systems.node import Node
-from bot.receiver.systems.reading import Category, Item, Reading, System, look, stated, unused
+from bot.receiver.systems.reading import LEVELS, Category, Item, Reading, System, look, stated, unused
 
 _EVENTS = {
     "incident.triggered": "firing",
@@ -56,15 +56,16 @@ def _beside(event: Node) -> Item:
 
 def _service(event: Node, kind: str) -> Item:
     data = event.at("data")
-    name = data.text("name", "summary")
+    name, key, delivery = data.text("name", "summary"), data.need("id"), event.text("id")
     return Item(
         status=kind.rpartition(".")[2],
         title=name,
         service=name,
         event_at=event.time("occurred_at"),
-        dedup_key=data.need("id"),
+        dedup_key=key,
         dedup_from="event.data.id",
         link=data.text("html_url"),
+        change=f"{key}@{delivery}" if delivery else None,
         extras=stated(actor=event.at("agent").text("summary")),
     )
 
@@ -103,5 +104,6 @@ SYSTEM = System(
     title="PagerDuty webhooks v3",
     read=reader("a PagerDuty webhook v3", _read, exact=True),
     recognise=_recognise,
-    severities={"p1": "critical", "p2": "critical", "p3": "warning", "p4": "info", "p5": "info"},
+    severities=LEVELS,
+    proof="pagerduty_v3",
 )

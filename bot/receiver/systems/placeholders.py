@@ -6,6 +6,8 @@ text that looks like one is text. Datadog's ``%%%`` fences are text too.
 
 import re
 
+from bot.receiver import safe
+
 MOST_CHARACTERS = 500
 """No name of a placeholder is longer; a longer value is text."""
 
@@ -26,11 +28,11 @@ _PLACEHOLDER = re.compile(
 
 
 def unrendered(value: str) -> str | None:
-    """The placeholder that *value* is, as it stands there; None when it is a value."""
+    """The placeholder that *value* is, as it stands there and fit to be kept; None when it is a value."""
     text = value.strip()
     if not text or len(text) > MOST_CHARACTERS:
         return None
     first = _PLACEHOLDER.search(text)
     if first is None or any(c.isalnum() for c in _PLACEHOLDER.sub(" ", text)):
         return None
-    return first.group()
+    return safe.storable(first.group())

@@ -5,11 +5,20 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 LEVELS: Mapping[str, str] = {
-    **dict.fromkeys(("critical", "page", "fatal", "emergency", "disaster", "sev1", "p1", "high"), "critical"),
-    **dict.fromkeys(("warning", "warn", "medium", "average", "error", "sev2", "p2"), "warning"),
-    **dict.fromkeys(("info", "information", "informational", "none", "low", "p5"), "info"),
+    **dict.fromkeys(("critical", "crit", "page", "fatal", "emergency", "disaster", "blocker"), "critical"),
+    **dict.fromkeys(("high", "error", "major"), "high"),
+    **dict.fromkeys(("warning", "warn", "medium", "moderate", "average", "minor"), "warning"),
+    **dict.fromkeys(("info", "information", "informational", "notice", "none", "low", "debug"), "info"),
+    **{
+        f"{scale}{number}": level
+        for scale in ("p", "sev", "sev-")
+        for number, level in enumerate(("critical", "critical", "high", "warning", "info", "info"))
+    },
 }
-"""What most senders' words stand for; a system adds its own."""
+"""What most senders' words stand for, on the four levels; a system adds its own."""
+
+UNSET = "unset"
+"""The level of a word that no table knows, and of none."""
 
 
 class Category(StrEnum):
@@ -40,6 +49,10 @@ class Item:
     Times are ISO 8601 in UTC, whole seconds (``2026-03-04T12:00:00Z``), with "(no tz in source)" behind them where
     the sender names no zone. ``severity_raw`` is as sent. ``dedup_key`` joins what is the same thing; how it was
     found is ``dedup_from``. ``extras`` holds further fields by the corpus's names (``sha``, ``ref``, ``actor`` …).
+
+    Of a change, ``kind`` is what kind of one it is where its category does not say, and ``change`` what this one
+    is known by where ``dedup_key`` names a thing that is changed again and again (a service, a flag). ``level`` is
+    what ``severity_raw`` stands for by the operator's own mapping; elsewhere the system's table says it.
     """
 
     status: str
@@ -55,6 +68,9 @@ class Item:
     dedup_key: str | None = None
     dedup_from: str | None = None
     link: str | None = None
+    level: str | None = None
+    kind: str | None = None
+    change: str | None = None
     extras: Mapping[str, object] = field(default_factory=dict)
 
 
@@ -80,7 +96,16 @@ class System:
     read: Callable[[Mapping[str, str], bytes], Reading]
     recognise: Callable[[Mapping[str, str], bytes], int]
     severities: Mapping[str, str] = field(default_factory=dict)
-    """From the sender's word (lower case) to critical, warning, info; an unknown word stays unset."""
+    """From the sender's word (lower case) to critical, high, warning, info; an unknown word stays unset."""
+    proof: str = "bearer"
+    """The scheme that a source of this system has to pass where its row names none."""
+    refusable: bool = False
+    """Whether its senders neither retry nor switch off on a 4xx: a template left unrendered is told by one."""
+
+
+def level(word: str | None, table: Mapping[str, str]) -> str:
+    """critical, high, warning or info by a system's *table*; "unset" for any other word."""
+    return table.get((word or "").strip().lower(), UNSET)
 
 
 def stated(**extras: object) -> dict[str, object]:

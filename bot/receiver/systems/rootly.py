@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from bot.receiver.systems import fields
 from bot.receiver.systems.delivery import peek, reader
 from bot.receiver.systems.node import Node
-from bot.receiver.systems.reading import Category, Item, Reading, System, stated, unused
+from bot.receiver.systems.reading import LEVELS, Category, Item, Reading, System, stated, unused
 
 _STATES = {
     "created": "firing",
@@ -20,8 +20,8 @@ _STATES = {
     "resolved": "resolved",
     "completed": "resolved",
     "closed": "resolved",
-    "cancelled": "suppressed",
-    "canceled": "suppressed",
+    "cancelled": "resolved",
+    "canceled": "resolved",
     "deferred": "suppressed",
     "scheduled": "pending",
     "in_progress": "firing",
@@ -68,7 +68,9 @@ def _read(headers: Mapping[str, str], whole: Node) -> Reading:
         link=data.text("url"),
     )
     category = Category.INCIDENT if subject == "incident" else Category.ALERT
-    return Reading(category=category, items=(item,), about=about, delivery_key=delivery)
+    # With its kind: an id that a sender keeps from created to resolved must not make the end a repeat.
+    key = f"{delivery}/{kind}" if delivery else None
+    return Reading(category=category, items=(item,), about=about, delivery_key=key)
 
 
 def _recognise(headers: Mapping[str, str], body: bytes) -> int:
@@ -85,14 +87,6 @@ SYSTEM = System(
     title="Rootly",
     read=reader("a Rootly", _read, exact=True),
     recognise=_recognise,
-    severities={
-        "sev0": "critical",
-        "sev1": "critical",
-        "sev2": "warning",
-        "sev3": "info",
-        "critical": "critical",
-        "high": "critical",
-        "medium": "warning",
-        "low": "info",
-    },
+    severities=LEVELS,
+    proof="rootly",
 )

@@ -23,6 +23,7 @@ def _read(headers: Mapping[str, str], whole: Node) -> Reading:
         event_at=_time(execution, "date-ended") or _time(execution, "date-started"),
         dedup_key=whole.text("executionId") or execution.need("id"),
         dedup_from="executionId",
+        kind="job",
         link=execution.text("href", "permalink"),
         extras=stated(actor=execution.text("user")),
     )

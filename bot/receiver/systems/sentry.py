@@ -148,4 +148,5 @@ SYSTEM = System(
     read=reader("a Sentry", _read),
     recognise=_recognise,
     severities={**LEVELS, "resolved": "info", "debug": "info"},
+    proof="sentry",
 )

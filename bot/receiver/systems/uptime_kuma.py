@@ -94,4 +94,5 @@ SYSTEM = System(
     title="Uptime Kuma",
     read=reader("an Uptime Kuma", _read, templated=True, void=NO_ADDRESS),
     recognise=_recognise,
+    refusable=True,
 )

@@ -45,4 +45,5 @@ SYSTEM = System(
     title="UptimeRobot",
     read=reader("an UptimeRobot", _read, loose=True, templated=True),
     recognise=_recognise,
+    refusable=True,
 )

@@ -51,7 +51,8 @@ STATUSES: Mapping[str, str] = {
 }
 SEVERITIES: Mapping[str, str] = {
     **LEVELS,
-    **dict.fromkeys(("disaster", "high", "5", "4"), "critical"),
+    **dict.fromkeys(("disaster", "5"), "critical"),
+    **dict.fromkeys(("high", "4"), "high"),
     **dict.fromkeys(("average", "warning", "3", "2"), "warning"),
     **dict.fromkeys(("information", "1"), "info"),
 }
@@ -115,4 +116,5 @@ SYSTEM = System(
     read=reader("a Zabbix", _read, loose=True, templated=True, void=NOTHING),
     recognise=_recognise,
     severities=SEVERITIES,
+    refusable=True,
 )

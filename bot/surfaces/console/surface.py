@@ -75,7 +75,7 @@ class LineSurface(_Terminal):
             print(plain(message), file=self._out, flush=True)
             self._said[ref] = message.lines
 
-    async def detail(self, root: str, lines: Sequence[str]) -> None:
+    async def detail(self, root: str, lines: Sequence[str], link: str = "") -> None:
         """Print lines of history."""
         for line in lines:
             print(clean(f"{root.partition('/')[0]}  {line}"), file=self._out, flush=True)
@@ -112,7 +112,7 @@ class LiveSurface(_Terminal):
             self.shown = message
             self._live.update(panel(message, hint(message)))
 
-    async def detail(self, root: str, lines: Sequence[str]) -> None:
+    async def detail(self, root: str, lines: Sequence[str], link: str = "") -> None:
         """Lines above the panel."""
         for line in lines:
             self._live.console.print(Text(clean(line), style="dim"))

@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from actions.policy import People
 from agents.incident.ids import ApprovalId
+from bot.surfaces.labels import label
 from bot.surfaces.ports import Button, Message, Reply
 
 Json = dict[str, Any]
@@ -42,7 +43,7 @@ _HIDDEN = re.compile(
 )
 """What controls, reorders or hides text, and halves of characters that no encoding takes."""
 
-_PARTS = re.compile(r"`([^`]+)`|“[^”]*”")
+_PARTS = re.compile(r"`([^`]+)`|“([^”]*)”")
 _ARMED = re.compile(r"(?<![^\W_])[*_~]|[*_~](?![^\W_])")
 """A sign that could begin or end bold, italics or a strike: not one inside a word."""
 
@@ -65,10 +66,10 @@ def message(said: Message, people: People, nonce: str) -> Json:
     return {"text": f"{named} {text}".strip() or MARK, "blocks": _numbered(blocks, nonce)}
 
 
-def lines(said: Sequence[str], nonce: str) -> Json:
-    """Lines of history."""
+def lines(said: Sequence[str], nonce: str, link: str = "") -> Json:
+    """Lines of history, with the way to the whole of them."""
     text = "\n".join(_fitted(said, NOTICE))
-    return {"text": text or MARK, "blocks": _numbered(_sections(said, WHOLE), nonce)}
+    return {"text": text or MARK, "blocks": _numbered([*_sections(said, WHOLE), *_link(link)], nonce)}
 
 
 def reply(said: Reply, nonce: str, *also: str) -> Json:
@@ -174,10 +175,11 @@ def _words(line: str) -> Iterator[tuple[bool, str]]:
     at = 0
     for part in _PARTS.finditer(line):
         yield from _prose(line[at : part.start()])
-        if part.group(1) is None:
-            yield from _prose(part.group())
-        else:
+        if part.group(1) is not None:
             yield bool(part.group(1).strip()), part.group(1)
+        else:
+            said = part.group(2).replace("`", "'")
+            yield from ((False, "“"), *([(bool(said.strip()), said)] if said else []), (False, "”"))
         at = part.end()
     yield from _prose(line[at:])
 
@@ -191,10 +193,12 @@ def _prose(text: str) -> Iterator[tuple[bool, str]]:
 
 def _marked(line: str, most: int) -> str:
     """One line as mrkdwn in at most so many characters: data stays data, what is in backticks is code."""
-    out: list[str] = []
-    left, whole = most - 1, len(line) <= 4 * LINE
+    text = _HIDDEN.sub(" ", line[: 4 * LINE])
+    at = label(text)
+    out = [f"*{text[:at]}*"] if at else []
+    left, whole = most - 1 - sum(map(len, out)), len(line) <= 4 * LINE
     before, was_code = " ", False
-    for armed, word in _words(_HIDDEN.sub(" ", line[: 4 * LINE])):
+    for armed, word in _words(text[at:]):
         # At the beginning of a line, even escaped, it would make a quotation.
         code = armed or (word[0] == ">" and not "".join(out).strip())
         gap = " " if _touch(before, was_code, word, code) else ""

@@ -135,12 +135,7 @@ class SlackChat:
 
     def layout(self, card: Card) -> Sequence[Message]:
         """A root that is edited, questions of their own, the rest in the thread."""
-        people = self._people()
-        return layout.messages(
-            card,
-            approvers=tuple(p.id for p in people.approvers()),
-            called=tuple(p.id for p in people.called()),
-        )
+        return layout.messages(card)
 
     async def post(self, message: Message, root: str | None) -> str:
         """Post a message, in the root's thread if it belongs there. Returns its channel and time."""
@@ -178,10 +173,10 @@ class SlackChat:
         said = render.message(message, self._people(), _nonce())
         await self._calls.call("chat.update", channel=channel, ts=ts, parse="none", **said)
 
-    async def detail(self, root: str, lines: Sequence[str]) -> None:
+    async def detail(self, root: str, lines: Sequence[str], link: str = "") -> None:
         """Lines of history as one message in the thread."""
         channel, thread = _of(root)
-        await self._post(channel, thread, render.lines(lines, _nonce()))
+        await self._post(channel, thread, render.lines(lines, _nonce(), link))
 
     async def answer(self, asker: Asker, reply: Reply) -> None:
         """Answer whoever pressed or typed: seen by them alone, unless the reply is public."""

@@ -101,13 +101,21 @@ class Poller:
             seconds=self.seconds + 15,
         )
         came, self.calls.updates.came = self.calls.updates.came, []
+        numbered: list[tuple[int, bytes]] = []
         for update in came:
             number = update.get("update_id") if isinstance(update, dict) else None
-            if not isinstance(number, int):
+            if isinstance(number, int):
+                numbered.append((number, json.dumps(update).encode()))
+            else:
                 self.log.error("telegram.update_without_number")
-                continue
-            body = json.dumps(update).encode()
-            await _stored(self.take, str(number), body, self.log)
+        # Handed over together, so that a hundred presses wait for one commit and not for a hundred.
+        stored = await asyncio.gather(
+            *(_stored(self.take, str(number), body, self.log) for number, body in numbered),
+            return_exceptions=True,
+        )
+        for (number, body), failed in zip(numbered, stored, strict=True):
+            if failed is not None:
+                raise failed  # from this one on all are asked for again; what is stored is known by its number
             self.offset = number + 1
             self.heard(body)
 

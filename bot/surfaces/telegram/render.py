@@ -79,9 +79,11 @@ def reply(given: Reply, *, url_buttons: bool = True, first: bool = True) -> Show
     return _shown((), lines, tail, keyboard((), (), given.link if as_button else ""))
 
 
-def history(lines: Sequence[str]) -> Shown:
-    """Lines of history as one message."""
-    return _shown((), [line(text) for text in lines], [], None)
+def history(lines: Sequence[str], link: str = "", *, url_buttons: bool = True) -> Shown:
+    """Lines of history as one message, with the way to the whole of them."""
+    as_button = url_buttons and linkable(link)
+    tail = [(Span(text=link),)] if link and not as_button else []
+    return _shown((), [line(text) for text in lines], tail, keyboard((), (), link if as_button else ""))
 
 
 def why(name: str, account: str, approval_id: ApprovalId) -> Shown:

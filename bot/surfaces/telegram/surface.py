@@ -38,6 +38,9 @@ RATES = (
 REMEMBERED = 500
 """Keyboards kept, to know what a message shows and how a button asks once more."""
 
+ASIDE_S = 1.5
+"""How long the rest of an answer may take: whoever pressed waits for the pop-up that says where it is."""
+
 IN_PRIVATE = " (The rest is in our private chat.)"
 KNOWN = frozenset({"fr", "firstresponder", *VERBS, *ALIASES})
 
@@ -91,12 +94,7 @@ class TelegramChat:
 
     def layout(self, card: Card) -> Sequence[Message]:
         """A root, questions of their own, the rest as replies to the root."""
-        people = self._people()
-        return layout.messages(
-            card,
-            approvers=tuple(p.id for p in people.approvers()),
-            called=tuple(p.id for p in people.called()),
-        )
+        return layout.messages(card)
 
     async def post(self, message: Message, root: str | None) -> str:
         """Post a message, as a reply to the root where there is one; its picture as a reply to it."""
@@ -128,11 +126,11 @@ class TelegramChat:
 
         await self._accepted(self._shown(message), rewrite)
 
-    async def detail(self, root: str, lines: Sequence[str]) -> None:
+    async def detail(self, root: str, lines: Sequence[str], link: str = "") -> None:
         """One silent reply to the root."""
         at = Ref.of(root)
         await self._accepted(
-            lambda: render.history(lines),
+            lambda: render.history(lines, link, url_buttons=self._url_buttons),
             lambda shown: self._sender.send(at.chat, shown, topic=at.topic, to=at, silent=True),
         )
 
@@ -201,7 +199,7 @@ class TelegramChat:
     async def _privately(self, asker: Asker, making: Making) -> str:
         """Send it to the person alone; what the pop-up is to say about that."""
         try:
-            await self._accepted(making, lambda shown: self._sender.send(asker.account, shown, seconds=ANSWER_S))
+            await self._accepted(making, lambda shown: self._sender.send(asker.account, shown, seconds=ASIDE_S))
         except NoEntry:
             name = f"@{self._me.username}" if self._me.username else "me"
             return f" (There is more: open a chat with {name}, press Start, then press here again.)"
@@ -264,7 +262,7 @@ class TelegramChat:
 
     def _heard(self, body: bytes) -> None:
         """What is the surface's own to do once it is stored: a button that asks once more, a chat that is lost."""
-        if b'"callback_query"' not in body and b'"my_chat_member"' not in body:
+        if (b'"callback_query"' not in body and b'"my_chat_member"' not in body) or reading.is_press(body):
             return
         try:
             update = reading.parsed(body)

@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
+from bot.surfaces.labels import label
+
 TEXT, CAPTION, ANSWER = 4096, 1024, 200
 """https://core.telegram.org/bots/api#sendmessage, #sendphoto, #answercallbackquery; counted in UTF-16 units."""
 
@@ -98,11 +100,12 @@ def neutral(text: str, *, more: bool = False) -> str:
 
 
 def line(text: str, style: Style = Style.PLAIN) -> Line:
-    """One line of ours: its data as code, the rest in *style* and neutral."""
+    """One line of ours: its label in bold, its data as code, the rest in *style* and neutral."""
     text = clean(text)
+    at = label(text)
+    named = (Span(text=text[:at], style=Style.BOLD),) if at else ()
     raw: list[Span] = []
-    at = 0
-    for found in _DATA.finditer(text):
+    for found in _DATA.finditer(text, at):
         raw.append(Span(text=text[at : found.start()], style=style))
         if found[1] is not None:
             raw.append(Span(text=found[1], style=Style.CODE))
@@ -120,7 +123,7 @@ def line(text: str, style: Style = Style.PLAIN) -> Line:
             merged[-1] = replace(span, text=merged[-1].text + span.text)
         elif span.text:
             merged.append(span)
-    return _neutral(merged)
+    return (*named, *_neutral(merged))
 
 
 def _neutral(spans: Sequence[Span]) -> Line:

@@ -11,7 +11,7 @@ from actions.proposal import Mode, NoProposal, Proposal, Tried, propose
 from agents.incident.claims import FactName, Op, Where
 from agents.incident.errors import BadInput, Refused
 from agents.incident.finding import Criterion, FindingState, Remedy
-from agents.incident.ids import PersonId, ProposalId
+from agents.incident.ids import FindingId, PersonId, ProposalId
 from tests.unit.agents import world
 
 NOW = world.NOW
@@ -114,7 +114,8 @@ def test_a_likely_cause_may_move_tier_1_only_and_always_asks(leak):
     "state", [s for s in FindingState if s not in {FindingState.DIAGNOSED, FindingState.LIKELY}]
 )
 def test_nothing_less_than_a_cause_moves_anything(leak, state):
-    assert isinstance(made(replace(leak, state=state), ROLL_BACK, RESTART, DROP), NoProposal)
+    taken_back = {"contests": FindingId("FI_1")} if state is FindingState.CONTESTED else {}
+    assert isinstance(made(replace(leak, state=state, **taken_back), ROLL_BACK, RESTART, DROP), NoProposal)
 
 
 def test_phase_1_proposes_nothing(leak):

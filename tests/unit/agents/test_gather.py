@@ -5,9 +5,11 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 from agents.gather import could_not_look, gather
+from agents.incident.catalogue import Catalogue, Scope, Service
 from agents.incident.evidence import Answer, Lineage, Question, QuestionKind, Reading, Status
-from agents.incident.incident import Catalogue, Service
 from tests.unit.agents.world import CHECKOUT, INC, SHOP, WINDOW, ask
+
+SCOPE = Scope(environment="shop")
 
 
 class Canned:
@@ -21,7 +23,7 @@ class Canned:
     def answers(self, question, service):
         return question.kind is QuestionKind.QUANTITY
 
-    def look(self, asked, window, budget) -> Iterable[Answer]:
+    def look(self, asked, window, budget, scope) -> Iterable[Answer]:
         time.sleep(self._wait)
         for question, _ in asked:
             self.seen.append(question)
@@ -44,6 +46,7 @@ def run(questions, *probes, catalogue: Catalogue = SHOP, budget_s=2.0):
         probes=probes,
         window=WINDOW,
         budget=timedelta(seconds=budget_s),
+        scope=SCOPE,
     )
 
 
@@ -52,7 +55,12 @@ def test_a_question_of_another_environment_reaches_no_probe():
     foreign = Question(kind=QuestionKind.QUANTITY, service="checkout", environment="prod", name="pool_waiters")
     gathered = run({foreign}, probe)
     assert probe.seen == []
-    assert gathered.unasked == (foreign,)
+    assert gathered.unasked == {foreign: "prod/checkout is not in config/services.yaml"}
+
+
+def test_what_no_probe_takes_is_unasked_and_says_so():
+    logs = Question(kind=QuestionKind.LOG, service="checkout", environment="shop", name="x")
+    assert run({logs}, Canned()).unasked == {logs: "no probe is configured for it"}
 
 
 def test_a_late_probe_becomes_one_gap_for_each_question_and_delays_nobody():
@@ -70,7 +78,7 @@ def test_two_quantities_with_the_same_bytes_are_two_pieces_of_evidence():
 
 def test_a_probe_that_breaks_is_a_gap_and_not_the_end_of_triage():
     class Broken(Canned):
-        def look(self, asked, window, budget):
+        def look(self, asked, window, budget, scope):
             raise KeyError("values")
 
     gathered = run({ask(CHECKOUT, "pool_waiters")}, Broken("broken"), Canned("well"))

@@ -2,7 +2,18 @@
 
 import pytest
 
-from agents.calibration import Bin, Calibration, beta_quantile, load
+from agents.calibration import (
+    Bin,
+    Calibration,
+    Isotonic,
+    Label,
+    Platt,
+    beta_quantile,
+    error_bound,
+    interval,
+    load,
+    merged,
+)
 from agents.incident.errors import BadInput
 from agents.incident.evidence import Evidence
 from agents.lineage import independent
@@ -53,6 +64,129 @@ def test_a_table_with_more_right_than_total_is_refused(tmp_path):
     file.write_text("{schema: 1, source: x, bins: [{low: 0, high: 1, right: 2, total: 1}]}")
     with pytest.raises(BadInput, match="2 right of 1"):
         load(file)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (
+            "{schema: 1, source: x, bins: [{low: 0, high: 0.6, right: 0, total: 0},"
+            " {low: 0.5, high: 1, right: 0, total: 0}]}",
+            "overlaps",
+        ),
+        (
+            "{schema: 1, source: x, bins: [{low: 0, high: 1, right: 1, total: 2}],"
+            " families: {pools: [{low: 0, high: 1, right: 2, total: 2}]}}",
+            "pools has labels",
+        ),
+        ("{schema: 1, source: x, bins: [], curve: {kind: isotonic, knots: [[0.2, 0.5], [0.4, 0.3]]}}", "falls"),
+        ("{schema: 1, source: x, bins: [], curve: {kind: platt, slope: -1, intercept: 0}}", "slope"),
+    ],
+)
+def test_a_table_that_does_not_hold_together_is_refused(tmp_path, text, why):
+    file = tmp_path / "c.yaml"
+    file.write_text(text)
+    with pytest.raises(BadInput, match=why):
+        load(file)
+
+
+def counts(right: int, total: int, **more: int) -> Bin:
+    return Bin(low=0.5, high=1.01, right=right, total=total, **more)
+
+
+def pooled(right: int, total: int, **families: tuple[int, int]) -> Calibration:
+    own = {name: (counts(*of),) for name, of in families.items()}
+    return Calibration(source="", bins=(counts(right, total),), families=own)
+
+
+def label(right: bool = True, family: str = "") -> Label:
+    return Label(score=0.8, right=right, family=family)
+
+
+def test_each_local_label_displaces_one_that_was_shipped():
+    found = merged(pooled(9, 9), [label(), label(), label(right=False)])
+    assert found.bins == (counts(8, 9, local=3),)
+    read = found.read(0.8)
+    assert (read.n, read.replayed) == (9, 6)
+
+
+def test_more_local_labels_than_shipped_ones_stand_alone():
+    found = merged(pooled(2, 2), [label(right=False)] * 5)
+    assert found.bins == (counts(0, 5, local=5),)
+
+
+def test_what_is_left_of_the_shipped_ones_keeps_their_rate_rounded_against_us():
+    assert merged(pooled(9, 10), [label()]).bins == (counts(8 + 1, 10, local=1),)
+
+
+def test_a_local_label_moves_only_its_own_bin():
+    table = Calibration(source="", bins=(Bin(low=0, high=0.5, right=3, total=4), counts(4, 4)))
+    assert merged(table, [label(right=False)]).bins == (table.bins[0], counts(3, 4, local=1))
+
+
+def test_without_local_labels_the_shipped_table_is_the_table():
+    table = pooled(9, 9, pools=(4, 4))
+    assert merged(table, []) is table
+
+
+def test_a_family_with_few_labels_is_drawn_to_the_rate_of_all():
+    table = pooled(24, 30, pools=(0, 3))
+    alone, family = table.read(0.8), table.read(0.8, "pools")
+    unknown = table.read(0.8, "never counted")
+    assert (unknown.n, family.n, alone.n) == (24, 24, 30)
+    assert 2 / 7 < family.p < unknown.p < alone.p
+    assert pooled(24, 30).read(0.8, "never counted") == alone
+
+
+def test_a_family_with_many_labels_speaks_for_itself():
+    table = pooled(970, 1000, pools=(10, 40))
+    assert table.read(0.8, "pools") == pooled(10, 40).read(0.8)
+
+
+def test_a_family_labelled_here_is_known_from_its_first_label():
+    found = merged(pooled(48, 48), [label(right=False, family="new")] * 3)
+    assert found.read(0.8, "new").p_low < found.read(0.8).p_low
+
+
+def test_families_never_borrow_more_right_labels_than_there_are():
+    table = pooled(10, 20, pools=(10, 10), replicas=(0, 10))
+    found = merged(table, [label(family="pools")] * 5)
+    assert 0 <= found.read(0.8, "replicas").p <= 1
+    assert found.read(0.8, "replicas").p < found.read(0.8, "pools").p
+
+
+@pytest.mark.parametrize(
+    "curve", [Platt(slope=1.0, intercept=0.0), Isotonic(knots=((0.2, 0.1), (0.8, 0.7), (0.9, 0.9)))]
+)
+def test_a_curve_gives_the_mean_and_never_the_bound(curve):
+    table = Calibration(source="", bins=(counts(14, 20),), curve=curve)
+    plain = Calibration(source="", bins=(counts(14, 20),))
+    read = table.read(0.8)
+    assert read.p == pytest.approx(curve.read(0.8))
+    assert read.p_low == plain.read(0.8).p_low
+    assert table.read(0.51).p >= table.read(0.51).p_low
+    assert merged(table, [label()]).read(0.8).p == pytest.approx(merged(plain, [label()]).read(0.8).p)
+
+
+def test_curves_read_as_their_definitions_say():
+    assert Platt(slope=1.0, intercept=0.0).read(0.3) == pytest.approx(0.3)
+    assert Platt(slope=500.0, intercept=0.0).read(1.0) == pytest.approx(1.0)
+    steps = Isotonic(knots=((0.2, 0.1), (0.4, 0.5)))
+    assert [steps.read(at) for at in (0.0, 0.2, 0.3, 0.4, 1.0)] == pytest.approx([0.1, 0.1, 0.3, 0.5, 0.5])
+
+
+def test_bounds_are_those_of_the_published_tables():
+    assert error_bound(0, 29) == pytest.approx(1 - 0.05 ** (1 / 29))
+    assert error_bound(1, 10) == pytest.approx(0.3942, abs=1e-4)
+    assert interval(1, 10) == pytest.approx((0.0025, 0.4450), abs=1e-4)
+    assert interval(0, 5)[0] == 0
+    assert interval(5, 5)[1] == 1
+    assert error_bound(3, 3) == 1
+
+
+def test_quantiles_of_many_thousand_counts_are_found():
+    assert beta_quantile(0.5, 100_002, 100_002) == pytest.approx(0.5, abs=1e-4)
+    assert beta_quantile(0.05, 100_002, 2) > 0.9999
 
 
 def one(

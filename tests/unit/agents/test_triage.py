@@ -218,7 +218,7 @@ def test_bytes_that_changed_under_their_hash_are_dropped():
     store.blobs[waiters.blob_sha256] = store.blobs[waiters.blob_sha256].replace(b"7", b"9")
     finding = store.finding()
     assert finding.state is not S.DIAGNOSED
-    assert {d.code for d in finding.dropped} == {"BLOB_MISMATCH"}
+    assert {d.code for d in finding.dropped} == {"BLOB_MISMATCH", "SINGLE_SIGNAL"}
 
 
 def test_evidence_of_another_hour_is_stale():

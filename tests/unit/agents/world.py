@@ -7,11 +7,12 @@ from typing import Any
 
 from agents.calibration import Bin, Calibration
 from agents.gather import keep
+from agents.incident.catalogue import Catalogue, Replica, Service
 from agents.incident.clock import to_ms
 from agents.incident.evidence import Answer, Evidence, Lineage, Question, QuestionKind, Status, Trust, Window
 from agents.incident.finding import Finding
 from agents.incident.ids import FindingId, IncidentId
-from agents.incident.incident import Catalogue, Incident, Replica, Service, Severity
+from agents.incident.incident import Incident, Severity
 from agents.incident.lifecycle import IncidentState
 from agents.signatures.load import load
 from agents.triage import Knowledge, triage

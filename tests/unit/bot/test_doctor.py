@@ -5,18 +5,22 @@ import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 from typer.testing import CliRunner
 
 from bot import doctor
 from bot.__main__ import app
 from bot.journal import access, intake, selftests
+from bot.journal import tables as t
 from bot.journal.journal import Journal, open_engine
 from bot.processes import PREFIX
-from bot.setup.roundtrip import Waiting
+from bot.setup import checks
+from bot.setup.waiting import Waiting
 from bot.surfaces import speaker
 from tests.stubs.client import SlackStub, TelegramStub
 from tests.unit.agents.world import CONFIG
@@ -116,12 +120,59 @@ def post(book: Journal, test_id: str) -> None:
         selftests.posted(tx, test_id, "C0INCIDENTS:1.1")
 
 
-def pressed_by(account: str) -> Callable[[Journal, str], None]:
+def pressed_by(account: str, *, again: bool = False) -> Callable[[Journal, str], None]:
+    """The receiver stores a press, works on it and answers; *again* counts it another time when it is replayed."""
+
     def press(book: Journal, test_id: str) -> None:
+        sent = json.dumps({"user": {"id": account}, "actions": [{"value": f"p:{test_id}"}]}).encode()
+        (row,) = intake.store_said(book, [intake.Said(system="slack", key=f"k{again}", body=sent)])
         with book.write("pressed") as tx:
             selftests.pressed(tx, test_id, account)
+        assert row is not None
+        intake.keep_said(book, {row: {"text": "It works"}}, {row: ""})
 
     return press
+
+
+def swept(book: Journal, test_id: str, *, counts: bool = False) -> None:
+    """The receiver takes up what was left behind; where it *counts*, that has another effect."""
+    with book.read() as tx:
+        rows = [r["id"] for r in tx.all(select(t.inbox.c.id).where(t.inbox.c.state == "stored"))]
+    intake.keep_said(book, {row: {"text": "pressed before"} for row in rows}, dict.fromkeys(rows, ""))
+    if counts:
+        with book.write("twice") as tx:
+            tx.run(t.selftests.update().where(t.selftests.c.id == test_id).values(account="U0TWICE"))
+
+
+def typed(body: object) -> Callable[[Journal, str], None]:
+    def say(book: Journal, _: str) -> None:
+        (row,) = intake.store_said(book, [intake.Said(system="slack", key=None, body=json.dumps(body).encode())])
+        assert row is not None
+        intake.keep_said(book, {}, {row: ""})
+
+    return say
+
+
+def spoken(book: Journal, _: str) -> None:
+    """The receiver brings every card up to date."""
+    with book.read() as tx:
+        asks = tx.all(select(t.action_runs.c.id, t.action_runs.c.incident_id, t.action_runs.c.state))
+    with book.write("spoken") as tx:
+        for ask in asks:
+            key = f"{ask['incident_id']}/ask:{ask['id']}"
+            digest = ("?" if ask["state"] == "AWAITING_APPROVAL" else "-") + "0" * 63
+            tx.run(t.messages.delete().where(t.messages.c.key == key))
+            values = {"surface": "slack", "key": key, "incident_id": ask["incident_id"], "ref": "C:1"}
+            tx.run(t.messages.insert().values(**values, digest=digest, posted_at=tx.now, shown_at=tx.now))
+
+
+COMMAND = typed({"command": "/fr", "text": "status"})
+MENTION = typed({"event": {"type": "app_mention", "thread_ts": "1.1", "text": "status"}})
+WELL = (COMMAND, MENTION, spoken, spoken, swept)
+
+
+def by_step(found: list[doctor.Examined]) -> dict[str, doctor.Examined]:
+    return {f.what.removeprefix("slack "): f for f in found}
 
 
 def refused(surface: str, body: object) -> Callable[[Journal, str], None]:
@@ -135,20 +186,76 @@ def refused(surface: str, body: object) -> Callable[[Journal, str], None]:
 
 
 def test_a_press_that_comes_back_is_told_with_who_and_how_long(with_slack, book):
-    receiver = Receiver(book, "slack", post, pressed_by("U0ANA"))
-    found = receiver.examined()
-    assert all(f.ok for f in found)
-    assert [f.what for f in found][-2:] == ["slack card", "slack press"]
-    assert "#incidents" in found[-2].says
-    assert "from Ana (slack account U0ANA); may approve" in found[-1].says
+    receiver = Receiver(book, "slack", post, pressed_by("U0ANA"), *WELL)
+    found = by_step(receiver.examined())
+    assert all(f.ok for f in found.values()), found
+    assert list(found)[-7:] == ["card", "press", "stranger", "command", "mention", "silence", "replay"]
+    assert "#incidents" in found["card"].says
+    assert "from Ana (slack account U0ANA); may approve" in found["press"].says
+    assert "s from slack's" in found["clock"].says
     assert any("press the button in #incidents" in said for said in receiver.said)
 
 
 def test_somebody_without_the_role_is_told_the_line_that_gives_it(with_slack, book):
-    found = Receiver(book, "slack", post, pressed_by("U0BEN")).examined()
-    assert found[-1].ok
-    assert "may NOT approve" in found[-1].says
-    assert "people.yaml, under ben, `roles: [approver, viewer]`" in found[-1].says
+    found = by_step(Receiver(book, "slack", post, pressed_by("U0BEN"), *WELL).examined())
+    assert found["press"].ok
+    assert "may NOT approve" in found["press"].says
+    assert "people.yaml, under ben, `roles: [approver, viewer]`" in found["press"].says
+
+
+def test_what_is_kept_of_a_self_test_is_a_closed_incident_with_a_line_for_each_step(with_slack, book):
+    Receiver(book, "slack", post, pressed_by("U0ANA"), *WELL).examined()
+    with book.read() as tx:
+        (incident,) = tx.all(select(t.incidents))
+        said = [e["data"] for e in tx.all(select(t.events).where(t.events.c.kind == "selftest.step"))]
+    assert (incident["source"], incident["state"]) == ("selftest", "RESOLVED")
+    assert "nothing is wrong" in incident["title"]
+    assert [s["step"] for s in said] == [
+        f"slack {s}" for s in ("stranger", "command", "mention", "silence", "replay")
+    ]
+
+
+def test_a_press_that_counts_twice_fails(with_slack, book):
+    def twice(book: Journal, test_id: str) -> None:
+        swept(book, test_id, counts=True)
+
+    steps = (COMMAND, MENTION, spoken, spoken, twice)
+    found = by_step(Receiver(book, "slack", post, pressed_by("U0ANA"), *steps).examined())
+    assert not found["replay"].ok
+    assert "counted twice" in found["replay"].says
+    assert found["silence"].ok
+
+
+def test_what_nobody_takes_up_types_or_posts_fails_and_names_what_to_change(with_slack, book):
+    found = by_step(Receiver(book, "slack", post, pressed_by("U0ANA")).examined())
+    assert [s for s, f in found.items() if not f.ok] == ["command", "mention", "silence", "replay"]
+    assert "Slash Commands" in found["command"].says
+    assert "app_mention" in found["mention"].says
+    assert "was not posted" in found["silence"].says
+    assert "FIRSTRESPONDER_JOURNAL_URL" in found["replay"].says
+
+
+def test_a_card_that_never_turns_fails(with_slack, book):
+    found = by_step(Receiver(book, "slack", post, pressed_by("U0ANA"), COMMAND, MENTION, spoken).examined())
+    assert "did not turn" in found["silence"].says
+
+
+def test_the_account_of_nobody_in_the_directory_fails(with_slack, book, tmp_path):
+    people = PEOPLE + "  eve: {name: Eve, roles: [approver], accounts: {slack: [selftest-nobody]}}\n"
+    (tmp_path / "config" / "people.yaml").write_text(people)
+    found = by_step(Receiver(book, "slack", post, pressed_by("U0ANA"), *WELL).examined())
+    assert not found["stranger"].ok
+    assert "people.yaml" in found["stranger"].says
+
+
+@pytest.mark.parametrize(("off", "ok"), [(0, True), (299, True), (301, False), (-3600, False)])
+def test_a_clock_that_is_off_is_told_by_how_much(off, ok):
+    now = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
+    found = checks.clock("slack", format_datetime(now - timedelta(seconds=off), usegmt=True), now)
+    assert found.ok is ok
+    assert f"{off:+d} s" in found.says
+    assert ok or "NTP" in found.says
+    assert "not compared" in checks.clock("slack", "", now).says
 
 
 @pytest.mark.parametrize(
@@ -219,7 +326,7 @@ def test_credentials_are_tried_before_anything_is_posted(environment, with_slack
     environment.setenv(PREFIX + "SLACK__APP_TOKEN", "xapp-wrong")
     receiver = Receiver(book, "slack")
     found = receiver.examined()
-    assert [f.ok for f in found] == [True, False]
+    assert [f.ok for f in found] == [True, True, False]  # the bot, the clock, the socket
     assert "connections:write" in found[-1].says
     assert receiver.now == 0
     assert "xapp-wrong" not in repr(found)
@@ -262,6 +369,37 @@ def test_a_source_that_takes_anything_is_said(tmp_path):
     found = {f.what: f for f in doctor.examine()}
     assert "allow_unsigned" in found["source open"].says
     assert not found["source open"].ok
+
+
+@pytest.mark.parametrize(
+    ("row", "tokens", "ok", "says"),
+    [
+        ("{system: github}", ["s"], True, "proven by GitHub"),
+        ("{system: github}", [], False, "has no token: refused"),
+        ("{system: datadog, proof: url}", ["s"], False, "proof url is weak"),
+        ("{system: generic, proof: statuscake}", ["s"], False, "proof statuscake is weak"),
+        ("{system: aws_sns, topics: ['arn:aws:sns:eu-west-1:123456789012:a']}", [], True, "proven by AWS SNS"),
+    ],
+)
+def test_each_source_is_said_with_how_it_is_proven(environment, tmp_path, row, tokens, ok, says):
+    (tmp_path / "config" / "sources.yaml").write_text(f"schema: 1\nsources: {{one: {row}}}\n")
+    environment.setenv(PREFIX + "WEBHOOK_TOKENS", json.dumps({"one": tokens}))
+    found = {f.what: f for f in doctor.examine()}["source one"]
+    assert (found.ok, says in found.says) == (ok, True)
+
+
+def test_secrets_by_name_are_known_and_one_for_nobody_is_said(environment):
+    environment.setenv(PREFIX + "WEBHOOK_TOKENS", json.dumps({"alertmanager": {"spring": "s"}, "gone": ["s"]}))
+    found = {f.what: f for f in doctor.examine()}
+    assert found["source alertmanager"].ok
+    assert not found["source gone"].ok
+
+
+def test_a_row_that_does_not_hold_together_is_said_by_file_and_source(tmp_path):
+    (tmp_path / "config" / "sources.yaml").write_text("schema: 1\nsources: {one: {system: githb}}\n")
+    found = {f.what: f for f in doctor.examine()}["sources.yaml"]
+    assert not found.ok
+    assert "one: unknown system 'githb'; nearest: github" in found.says
 
 
 def test_a_linked_account_counts(book):

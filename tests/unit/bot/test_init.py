@@ -133,7 +133,7 @@ def test_a_stranger_has_everything_in_one_command_and_a_second_run_changes_nothi
     token_file = here / "var" / "alertmanager.token"
     assert stat.S_IMODE(token_file.stat().st_mode) == 0o600
     token = token_file.read_text().strip()
-    assert settings.webhook_tokens["alertmanager"][0].get_secret_value() == token
+    assert list(settings.webhook_secrets()["alertmanager"].values()) == [token]
     for hidden in ("xoxb-stub", "xapp-stub", telegram.token, token):
         assert hidden not in done.output
 

@@ -2,62 +2,32 @@
 
 import json
 import ssl
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs
 
 import pytest
 
 from agents.facts import Reader
 from agents.gather import keep
+from agents.incident.catalogue import Replica, Scope, Service
 from agents.incident.claims import FactName, Where
 from agents.incident.evidence import Question, QuestionKind, Status, Window
 from agents.incident.ids import IncidentId
-from agents.incident.incident import Replica, Service
-from agents.probes.http_health import HttpHealth
+from agents.probes.backend import Backend
+from agents.probes.http_health import TIMEOUT, HttpHealth
 from agents.probes.json_logs import JsonLogs
 from agents.probes.openmetrics import OpenMetrics, Query, Selector
 from agents.probes.otlp_traces import OtlpTraces
 from agents.probes.prometheus import Prometheus, Template
+from agents.probes.reach import Reach
 from agents.spans import Span
+from tests.unit.probes.loopback import serving
 
 TLS = ssl.create_default_context()
 BUDGET = timedelta(seconds=3)
+SCOPE = Scope(environment="shop")
 DEAD = "http://127.0.0.1:9"
-Answerer = Callable[[str, bytes], tuple[int, str, str]]
-
-
-@contextmanager
-def serving(answer: Answerer) -> Iterator[str]:
-    class Handler(BaseHTTPRequestHandler):
-        def _do(self) -> None:
-            size = int(self.headers.get("Content-Length") or 0)
-            status, kind, body = answer(self.path, self.rfile.read(size))
-            self.send_response(status)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body.encode())
-
-        do_GET = do_POST = _do  # noqa: N815  # the library's names
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def service(**replicas):
@@ -78,12 +48,20 @@ def window():
 
 
 def look(probe, question, at):
-    (answer,) = probe.look([(question, at)], window(), BUDGET)
+    (answer,) = probe.look([(question, at)], window(), BUDGET, SCOPE)
     item, blob = keep(answer, IncidentId("I"), probe.name, window(), timedelta(0))
     return answer, Reader(item, blob)
 
 
-def metrics_probe(window_s=0.2):
+def backend(at, timeout_s=0.3, base_url=""):
+    return Backend(Reach("backend", SCOPE, [at]), timeout=timedelta(seconds=timeout_s), tls=TLS, base_url=base_url)
+
+
+def metrics(name, at):
+    return look(metrics_probe(at), quantity(name), at)
+
+
+def metrics_probe(at, window_s=0.2):
     requests = Selector(metric="requests_total", match={})
     errors = Selector(metric="requests_total", match={"code": "5.."})
     return OpenMetrics(
@@ -93,8 +71,7 @@ def metrics_probe(window_s=0.2):
             "pool_waiters": Query(top=(Selector(metric="waiters", match={}),), bottom=(), labels={}, level=True),
         },
         window=timedelta(seconds=window_s),
-        timeout=timedelta(seconds=0.3),
-        tls=TLS,
+        backend=backend(at),
     )
 
 
@@ -117,9 +94,9 @@ def counting(started_ago_s=100.0):
 def test_counters_read_twice_give_rates_ratios_levels_and_a_baseline():
     with serving(counting()) as url:
         at = service(**{"checkout-1": {"metrics_url": url}})
-        _, rate = look(metrics_probe(), quantity("request_rate"), at)
-        answer, ratio = look(metrics_probe(), quantity("server_error_ratio"), at)
-        _, level = look(metrics_probe(), quantity("pool_waiters"), at)
+        _, rate = metrics("request_rate", at)
+        answer, ratio = metrics("server_error_ratio", at)
+        _, level = metrics("pool_waiters", at)
     assert answer.status is Status.COMPLETE
     assert answer.alive is True
     assert ratio.value(FactName.RECENT, Where()) == pytest.approx(1 / 3)
@@ -131,17 +108,17 @@ def test_counters_read_twice_give_rates_ratios_levels_and_a_baseline():
 def test_one_replica_that_cannot_be_read_makes_it_partial_and_all_make_it_an_error():
     with serving(counting()) as url:
         some = service(**{"checkout-1": {"metrics_url": url}, "checkout-2": {"metrics_url": DEAD}})
-        answer, _ = look(metrics_probe(), quantity("request_rate"), some)
+        answer, _ = metrics("request_rate", some)
     assert answer.status is Status.PARTIAL
     assert "checkout-2" in answer.reason
     none = service(**{"checkout-2": {"metrics_url": DEAD}})
-    answer, _ = look(metrics_probe(), quantity("request_rate"), none)
+    answer, _ = metrics("request_rate", none)
     assert answer.status is Status.ERROR
 
 
 def test_a_metric_nobody_has_is_empty_and_not_zero():
     with serving(lambda *_: (200, "text/plain", "other 1\n")) as url:
-        answer, read = look(metrics_probe(), quantity("pool_waiters"), service(**{"a": {"metrics_url": url}}))
+        answer, read = metrics("pool_waiters", service(**{"a": {"metrics_url": url}}))
     assert answer.status is Status.EMPTY
     assert read.value(FactName.MAX, Where()) is None
 
@@ -153,20 +130,19 @@ def test_a_counter_that_starts_again_counts_what_it_has_since():
         return 200, "text/plain", f'requests_total{{code="200"}} {next(values)}\n'
 
     with serving(answer) as url:
-        _, read = look(metrics_probe(), quantity("request_rate"), service(**{"a": {"metrics_url": url}}))
+        _, read = metrics("request_rate", service(**{"a": {"metrics_url": url}}))
     rate = read.value(FactName.RECENT, Where())
     assert rate is not None
     assert rate > 0
 
 
-def prometheus(url, environment="shop"):
+def prometheus(url, at=None):
     templates = {
         "request_rate": Template(value='rate(x{service="$service"}[$window])'),
         "server_error_ratio": Template(numerator="e", denominator="r"),
     }
-    return Prometheus(
-        url, environment, templates, interval=timedelta(seconds=1), timeout=timedelta(seconds=0.5), tls=TLS
-    )
+    api_ = backend(at or service(a={}), timeout_s=0.5, base_url=url)
+    return Prometheus(templates, interval=timedelta(seconds=1), backend=api_)
 
 
 def api(results, warnings=(), status=200):
@@ -209,20 +185,11 @@ def test_a_service_name_cannot_break_out_of_its_label():
         seen.append(parse_qs(body.decode())["query"][0])
         return 200, "application/json", '{"status": "success", "data": {"result": []}}'
 
-    evil = Question(kind=QuestionKind.QUANTITY, service='a"} or up{x="', environment="shop", name="request_rate")
+    evil = Service(name='a"} or up{x="', environment="shop")
+    asked = Question(kind=QuestionKind.QUANTITY, service=evil.name, environment="shop", name="request_rate")
     with serving(answer) as url:
-        list(prometheus(url).look([(evil, service(a={}))], window(), BUDGET))
+        look(prometheus(url, evil), asked, evil)
     assert seen == ['rate(x{service="a\\"} or up{x=\\""}[4s])']
-
-
-def test_a_prometheus_of_another_environment_is_never_asked():
-    def answer(*_):
-        raise AssertionError("it was asked")
-
-    with serving(answer) as url:
-        probe = prometheus(url, environment="prod")
-        assert not probe.answers(quantity("request_rate"), service(a={}))
-        assert look(probe, quantity("request_rate"), service(a={}))[0].status is Status.ERROR
 
 
 def test_health_from_outside_tells_ok_failing_and_hanging_apart():
@@ -238,7 +205,8 @@ def test_health_from_outside_tells_ok_failing_and_hanging_apart():
             bad={"health_url": url + "/bad"},
             hang={"health_url": url + "/hang"},
         )
-        probe = HttpHealth({"schema_cache_behind": "schema_cache.behind"}, timeout=BUDGET, tls=TLS)
+        checks = backend(at, TIMEOUT.total_seconds())
+        probe = HttpHealth({"schema_cache_behind": "schema_cache.behind"}, backend=checks)
         _, failing = look(probe, quantity("health_failing"), at)
         answer_, behind = look(probe, quantity("schema_cache_behind"), at)
     values = {n: failing.value(FactName.LAST, Where(instance=n)) for n in ("ok", "bad", "hang")}
@@ -252,6 +220,10 @@ def log_line(text, ago_s=1.0, **more):
     return json.dumps({"ts": at.isoformat(), "level": "error", "msg": text} | more)
 
 
+def logs(pattern, at):
+    return look(JsonLogs(Reach("json_logs", SCOPE, [at])), log_question(pattern), at)
+
+
 def log_question(pattern):
     return Question(kind=QuestionKind.LOG, service="checkout", environment="shop", name=pattern)
 
@@ -260,7 +232,7 @@ def test_log_lines_are_found_counted_and_quoted(tmp_path):
     file = tmp_path / "a.jsonl"
     lines = [log_line("pool timeout 1"), "not json", log_line("pool timeout 2"), log_line("old pool timeout", 900)]
     file.write_text("\n".join(lines) + '\n{"half": ')
-    answer, read = look(JsonLogs(), log_question("pool timeout"), service(a={"log_file": str(file)}))
+    answer, read = logs("pool timeout", service(a={"log_file": str(file)}))
     assert answer.status is Status.COMPLETE
     assert read.value(FactName.COUNT, Where()) == 2
     assert read.quote() == "pool timeout"
@@ -269,25 +241,29 @@ def test_log_lines_are_found_counted_and_quoted(tmp_path):
 def test_no_matching_line_in_a_living_log_is_a_zero_and_in_a_silent_one_is_not(tmp_path):
     file = tmp_path / "a.jsonl"
     file.write_text(log_line("all is well") + "\n")
-    answer, _ = look(JsonLogs(), log_question("pool timeout"), service(a={"log_file": str(file)}))
+    answer, _ = logs("pool timeout", service(a={"log_file": str(file)}))
     assert (answer.status, answer.alive) == (Status.EMPTY, True)
     file.write_text(log_line("long ago", 900) + "\n")
-    answer, _ = look(JsonLogs(), log_question("pool timeout"), service(a={"log_file": str(file)}))
+    answer, _ = logs("pool timeout", service(a={"log_file": str(file)}))
     assert (answer.status, answer.alive) == (Status.EMPTY, None)
 
 
 def test_a_log_that_is_not_there_could_not_be_looked_at(tmp_path):
     at = service(a={"log_file": str(tmp_path / "none")})
-    assert look(JsonLogs(), log_question("x"), at)[0].status is Status.ERROR
+    assert logs("x", at)[0].status is Status.ERROR
 
 
 def test_more_lines_than_are_kept_are_truncated_and_long_ones_cut(tmp_path):
     file = tmp_path / "a.jsonl"
     file.write_text("\n".join(log_line("pool timeout " + "x" * 100_000) for _ in range(300)))
-    answer, read = look(JsonLogs(), log_question("pool timeout"), service(a={"log_file": str(file)}))
+    answer, read = logs("pool timeout", service(a={"log_file": str(file)}))
     assert answer.status is Status.TRUNCATED
     assert len(read.lines()) <= 200
     assert max(len(line["text"]) for line in read.lines()) <= 2000
+
+
+def traces(read):
+    return OtlpTraces(read, keep=timedelta(minutes=5), placed=lambda said: said or "shop")
 
 
 def span(ago_s, *, client=True, failed=False, status=200, instance="checkout-1"):
@@ -307,9 +283,7 @@ def span(ago_s, *, client=True, failed=False, status=200, instance="checkout-1")
 
 def test_spans_become_one_point_a_second():
     spans = [span(a / 10, failed=a < 40) for a in range(15, 200)]
-    probe = OtlpTraces(
-        lambda low, high: ([s for s in spans if low <= s.end_ms < high], False), keep=timedelta(minutes=5)
-    )
+    probe = traces(lambda low, high: ([s for s in spans if low <= s.end_ms < high], False))
     answer, read = look(probe, quantity("upstream_failure_ratio"), service(a={}))
     assert answer.status is Status.COMPLETE
     recent = read.value(FactName.RECENT, Where(upstream="inventory"))
@@ -319,28 +293,26 @@ def test_spans_become_one_point_a_second():
 
 
 def test_no_spans_is_nothing_seen_and_not_alive():
-    probe = OtlpTraces(lambda *_: ([], False), keep=timedelta(minutes=5))
+    probe = traces(lambda *_: ([], False))
     answer, _ = look(probe, quantity("request_rate"), service(a={}))
     assert (answer.status, answer.alive) == (Status.EMPTY, None)
 
 
 def test_spans_that_were_cut_off_are_truncated():
-    probe = OtlpTraces(lambda low, high: ([span(2.5)], True), keep=timedelta(minutes=5))
+    probe = traces(lambda low, high: ([span(2.5)], True))
     assert look(probe, quantity("upstream_failure_ratio"), service(a={}))[0].status is Status.TRUNCATED
 
 
 def test_a_process_that_has_just_started_has_no_baseline():
     with serving(counting(started_ago_s=0.5)) as url:
-        _, rate = look(metrics_probe(), quantity("request_rate"), service(**{"a": {"metrics_url": url}}))
+        _, rate = metrics("request_rate", service(**{"a": {"metrics_url": url}}))
     assert rate.value(FactName.RECENT, Where()) is not None
     assert rate.value(FactName.BASELINE, Where()) is None
 
 
 def test_seconds_without_a_request_are_zeros_of_the_rate():
     spans = [span(a, client=False) for a in (3.2, 8.2)]
-    probe = OtlpTraces(
-        lambda low, high: ([s for s in spans if low <= s.end_ms < high], False), keep=timedelta(minutes=5)
-    )
+    probe = traces(lambda low, high: ([s for s in spans if low <= s.end_ms < high], False))
     _, read = look(probe, quantity("request_rate"), service(a={}))
     values = [v for _, v in read.line(Where())]
     assert 0 in values

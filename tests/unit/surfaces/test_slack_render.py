@@ -129,16 +129,25 @@ def shown(line: str) -> str:
     return str(render.lines([line], "n")["text"])
 
 
-def test_what_is_ours_stays_code_and_quotes_stay_quotes():
+def test_names_and_quotes_are_code():
     assert shown("• `checkout-1` is “slow & <sad>”: 31% → 0.2% [ev_a1]") == (
-        "• `checkout-1` is “slow &amp; &lt;sad&gt;”: 31% → 0.2% [ev_a1]"
+        "• `checkout-1` is “`slow &amp; &lt;sad&gt;`”: 31% → 0.2% [ev_a1]"
     )
-    assert shown("“a `b` c” `d`") == "“a 'b' c” `d`"
+    assert shown("“a `b` c” `d`") == "“`a 'b' c`” `d`"
+    assert shown("“” “ ”") == "“” “ ”"
     assert shown("`<!here>`") == "`&lt;!here&gt;`"
     assert shown("run *bold* snake_case __init__ 2*3") == "run `*bold*` snake_case `__init__` 2*3"
     assert shown("> quote > not") == "`&gt;` quote &gt; not"
     assert shown("`a``b`c") == "`a` `b` c"
     assert shown("x ` y") == "x ' y"
+
+
+def test_the_label_of_a_line_is_bold_and_nothing_from_outside_is_one():
+    assert shown("Because: `a` is *down*") == "*Because:* `a` is `*down*`"
+    assert shown("Expect within 5 min: `a` ≤ 1%") == "*Expect within 5 min:* `a` ≤ 1%"
+    assert shown("Until 14:38:00. If nobody") == "*Until* 14:38:00. If nobody"
+    assert shown("“Because: x”") == "“`Because: x`”"
+    assert shown("Becauseway: x") == "Becauseway: x"
 
 
 def test_a_cut_shows_and_breaks_nothing():

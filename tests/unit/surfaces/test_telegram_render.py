@@ -196,7 +196,7 @@ def test_names_and_quotes_become_code_and_the_headline_is_bold():
         lines=("Because: `checkout-1` errors are 31% [ev_k3]", "14:03:11 it's 2 < 3 & 4 > 1"),
     )
     found = read(render.message(message, PEOPLE).html)
-    assert found.bold == ["SEV1 · ", " · “", "”"]
+    assert found.bold == ["SEV1 · ", " · “", "”", "Because:"]
     assert [found.text[a:b] for a, b in found.code] == ["demo/checkout", "5xx at @web", "checkout-1"]
     assert "14:03:11 it's 2 < 3 & 4 > 1" in found.text
 

@@ -16,7 +16,7 @@ from bot.receiver.systems.reading import Category
 from tests.evals import payloads
 from tests.unit.systems.corpora import OWN, ROOT, all_payloads
 
-LEVELS = {"critical", "warning", "info", "unset"}
+LEVELS = {"critical", "high", "warning", "info", "unset"}
 RULES = {
     "identity": "$.id",
     "status": "$.state",

@@ -1,0 +1,1 @@
+"""Language models behind the ``Reasoner`` port, each in a file of its own."""

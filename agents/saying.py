@@ -1,0 +1,147 @@
+"""A claim in words: every word from a fixed table, every value from the claim, every outside text in quotes."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from agents.facts import Reader
+from agents.incident.claims import (
+    Associated,
+    Cause,
+    ChangeFact,
+    Claim,
+    Compare,
+    EdgeFact,
+    EventFact,
+    FactName,
+    LogAbsent,
+    LogPresent,
+    MetricChange,
+    MetricValue,
+    Note,
+    Path,
+    Precedes,
+    Refuted,
+    Similar,
+    SpanFact,
+    Where,
+    cites,
+)
+from agents.incident.evidence import Status
+from agents.incident.ids import EvidenceId
+from agents.incident.quantities import QUANTITIES, SHARES
+
+
+def number(value: float, quantity: str) -> str:
+    """A value with its unit, as people read it: shares in percent, rates per second."""
+    if quantity in SHARES:
+        return f"{value * 100:.1f}%"
+    unit = QUANTITIES[quantity].unit if quantity in QUANTITIES else ""
+    text = f"{value:.0f}" if value == round(value) and unit == "" else f"{value:.2f}"
+    return f"{text}{unit}" if unit.startswith("/") else text
+
+
+def clock(at: datetime) -> str:
+    """Time of day, UTC, whole seconds."""
+    return at.strftime("%H:%M:%S")
+
+
+def quoted(text: str) -> str:
+    """*text* as a quote that cannot end early."""
+    return "“" + text.replace("“", '"').replace("”", '"') + "”"
+
+
+def _place(entity: str, where: Where) -> str:
+    name = _short(entity)
+    if where.not_instance:
+        return f"`{name}` peers"
+    if where.upstream:
+        target = where.upstream_instance or where.upstream
+        others = " and not to " + f"`{where.not_upstream_instance}`" if where.not_upstream_instance else ""
+        return f"`{name}` → `{target}`{others}"
+    return f"`{name}`"
+
+
+KINDS = {FactName.MAX: "up to ", FactName.MIN: "never below ", FactName.BASELINE: "usually "}
+"""What is said of a value that is not the present one."""
+
+
+def say(claim: Claim, readers: Mapping[str, Reader]) -> str:
+    """One claim in words, with its citation."""
+    match claim:
+        case MetricValue():
+            quantity = readers[claim.evidence].evidence.question.name
+            title = QUANTITIES[quantity].title
+            kind = KINDS.get(claim.fact, "")
+            shown = _reading(claim.evidence, claim.fact, claim.value, readers)
+            place = _place(claim.entity, claim.where)
+            return f"{place} {title}: {kind}{shown} [{claim.evidence}]"
+        case MetricChange():
+            quantity = readers[claim.evidence].evidence.question.name
+            title = QUANTITIES[quantity].title
+            onset = f", onset {clock(claim.onset[0])}–{clock(claim.onset[1])}" if claim.onset is not None else ""
+            place = _place(claim.entity, claim.where)
+            return (
+                f"{place} {title}: {number(claim.before, quantity)} → {number(claim.after, quantity)}{onset} "
+                f"[{claim.evidence}]"
+            )
+        case Compare():
+            title = QUANTITIES[readers[claim.evidence].evidence.question.name].title
+            first = _reading(claim.evidence, claim.fact, claim.value, readers)
+            second = _reading(claim.other_evidence, claim.other_fact, claim.other_value, readers)
+            cited = f"[{claim.evidence}] [{claim.other_evidence}]"
+            return f"{_place(claim.entity, claim.where)} {title}: {first} against {second} {cited}"
+        case LogPresent():
+            lines = "line" if claim.count == 1 else "lines"
+            cut = readers[claim.evidence].evidence.status is Status.TRUNCATED
+            count = f"at least {claim.count}" if cut else f"{claim.count}"
+            name = _short(claim.entity)
+            return f"`{name}` logged {quoted(claim.quote)} in {count} {lines} [{claim.evidence}]"
+        case LogAbsent():
+            return f"`{_short(claim.entity)}` logged nothing of the kind [{claim.evidence}]"
+        case SpanFact():
+            held = f"{quoted(claim.attribute)} is {quoted(claim.value)}"
+            return f"`{_short(claim.entity)}` in one call at {clock(claim.at)}: {held} [{claim.evidence}]"
+        case EdgeFact():
+            quantity = readers[claim.evidence].evidence.question.name
+            calls = f"`{_short(claim.client)}` → `{_short(claim.server)}`"
+            shown = _reading(claim.evidence, claim.fact, claim.value, readers)
+            return f"{calls} {QUANTITIES[quantity].title}: {shown} [{claim.evidence}]"
+        case EventFact():
+            return f"`{_short(claim.entity)}` {quoted(claim.reason)} at {clock(claim.at)} [{claim.evidence}]"
+        case ChangeFact():
+            name = _short(claim.entity)
+            return f"{claim.kind} of `{name}` at {clock(claim.at)}, which confirms nothing [{claim.evidence}]"
+        case Precedes():
+            return (
+                f"{claim.first_what} came before {claim.second_what} "
+                f"[{claim.first_evidence}] [{claim.second_evidence}]"
+            )
+        case Associated():
+            first, second = (readers[e].quantity.title for e in cites(claim))
+            return (
+                f"{first} and {second} moved together (rho {claim.rho:.2f}), which confirms nothing "
+                f"[{claim.evidence}] [{claim.other_evidence}]"
+            )
+        case Path():
+            way = " → ".join(f"`{_short(hop.client)}`" for hop in reversed(claim.hops))
+            cited = " ".join(f"[{e}]" for e in cites(claim))
+            return f"{way} → `{_short(claim.hops[0].server)}`, each call seen {cited}"
+        case Refuted():
+            return f"not {claim.signature}: {say(claim.reading, readers)}"
+        case Similar():
+            return f"like `{claim.incident}` ({claim.score:.2f}), which confirms nothing [{claim.evidence}]"
+        case Note():
+            return f"note: {quoted(claim.text)} {' '.join(f'[{e}]' for e in claim.evidence)}"
+        case Cause():
+            return f"{claim.title} in `{_short(claim.entity)}`"
+
+
+def _short(entity: str) -> str:
+    """An entity without its environment."""
+    return entity.partition("/")[2] or entity
+
+
+def _reading(evidence: EvidenceId, fact: FactName, value: float, readers: Mapping[str, Reader]) -> str:
+    if fact is FactName.RATIO_TO_BASELINE:
+        return f"{value:.2f} times its baseline"
+    return number(value, readers[evidence].evidence.question.name)

@@ -1,0 +1,33 @@
+"""Bodies that were sent packed: unpacked after they were proven, and no further than they may be long."""
+
+import zlib
+
+from agents.incident.errors import BadInput
+
+MOST_BYTES = 8 * 1024 * 1024
+
+
+def unpacked(body: bytes, encoding: str, most: int = MOST_BYTES) -> bytes:
+    """*body* as it was before ``content-encoding``; BadInput when it is not packed so, or too long."""
+    match encoding.strip().lower():
+        case "" | "identity":
+            return body
+        case "gzip" | "x-gzip":
+            return _inflated(body, 31, most)
+        case "deflate":
+            return _inflated(body, 15, most)
+        case other:
+            raise BadInput(f"content encoding {other[:40]!r}; send gzip, deflate or none")
+
+
+def _inflated(body: bytes, wbits: int, most: int) -> bytes:
+    try:
+        inflater = zlib.decompressobj(wbits=wbits)
+        out = inflater.decompress(body, most)
+    except zlib.error as error:
+        raise BadInput(f"not packed as its content encoding says: {error}") from error
+    if inflater.unconsumed_tail:
+        raise BadInput(f"more than {most} bytes when unpacked")
+    if not inflater.eof:
+        raise BadInput("packed, and cut short")
+    return out

@@ -1,0 +1,1 @@
+"""The tools that make what ships are tested as what ships is."""
