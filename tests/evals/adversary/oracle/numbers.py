@@ -1,0 +1,164 @@
+"""What the points of one answer come to, worked out again: of which series, over which part, by which rule."""
+
+import math
+import statistics
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tests.evals.adversary.oracle.raw import Told
+
+TITLES: Mapping[str, tuple[str, str, bool, float]] = {
+    "requests completed": ("request_rate", "add", False, 0.5),
+    "server error ratio": ("server_error_ratio", "pool", True, 0.005),
+    "requests slower than 1 s": ("slow_request_ratio", "pool", True, 0.01),
+    "failed calls to its upstream": ("upstream_failure_ratio", "pool", True, 0.005),
+    "upstream calls per request": ("calls_per_request", "pool", False, 0.1),
+    "requests in flight": ("in_flight", "add", False, 1.0),
+    "pool waiters": ("pool_waiters", "add", False, 1.0),
+    "pool in use": ("pool_used_ratio", "most", True, 0.01),
+    "database connections in use": ("database_connections_used_ratio", "most", True, 0.01),
+    "migrations the schema cache is behind": ("schema_cache_behind", "most", False, 1.0),
+    "failing health checks": ("health_failing", "add", False, 1.0),
+    "passing health checks": ("health_ok", "add", False, 1.0),
+}
+"""By the words that are said: the quantity, how series are put together, whether it is a share, the smallest
+change worth the word."""
+
+Series = Mapping[str, Any]
+Points = Sequence[Sequence[float]]
+GAP = 3
+FEWEST = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """The numbers that may be said of one choice of series; ``None`` where there is none."""
+
+    recent: float | None
+    most: float | None
+    least: float | None
+    last: float | None
+    before: float | None
+    ratio: float | None
+    line: tuple[tuple[float, float], ...]
+
+
+def _finite(points: Points) -> Points:
+    return [p for p in points if all(math.isfinite(x) for x in p)]
+
+
+def _one(points: Points) -> float | None:
+    """A mean of levels; of parts and wholes, all parts over all wholes."""
+    if not points:
+        return None
+    if len(points[0]) == 2:
+        return sum(p[1] for p in points) / len(points)
+    whole = sum(p[2] for p in points)
+    return sum(p[1] for p in points) / whole if whole else None
+
+
+def _together(parts: Sequence[Points], rule: str) -> float | None:
+    levels = [len(p[0]) == 2 for p in parts if p]
+    if rule == "pool" and levels and not levels[0]:
+        return _one([point for part in parts for point in part])
+    each = [v for part in parts if (v := _one(part)) is not None]
+    if not each:
+        return None
+    return {"add": sum(each), "most": max(each), "pool": sum(each) / len(each)}[rule]
+
+
+def facts(told: Told, rule: str, floor: float, chosen: Callable[[Mapping[str, str]], bool]) -> Facts:
+    """The numbers of the series whose labels are *chosen*."""
+    own = [_finite(s["points"]) for s in told.body.get("series", ()) if chosen(s["labels"])]
+    now = [[p for p in points if told.recent_from <= p[0] <= told.until] for points in own]
+    singles = [v for points in now for p in points if (v := _one([p])) is not None]
+    recent = _together(now, rule)
+    line = tuple(_line(own, told.step_ms, rule))
+    given = [_finite(s["points"]) for s in told.body.get("baseline", ()) if chosen(s["labels"])]
+    past = [v for t, v in line if t < told.until - GAP * told.recent_ms]
+    usual = statistics.median(past) if len(past) >= FEWEST else None
+    before = _together(given, rule) if given else usual
+    return Facts(
+        recent=recent,
+        most=max(singles, default=None),
+        least=min(singles, default=None),
+        last=_together([points[-1:] for points in now], rule),
+        before=before,
+        ratio=recent / max(before, floor) if recent is not None and before is not None else None,
+        line=line,
+    )
+
+
+def _line(series: Sequence[Points], step: float, rule: str) -> Iterator[tuple[float, float]]:
+    buckets: dict[int, list[Points]] = defaultdict(list)
+    for points in series:
+        for point in points:
+            buckets[int(point[0] // max(step, 1))].append([point])
+    for _, parts in sorted(buckets.items()):
+        value = _together(parts, rule)
+        if value is not None:
+            yield max(p[0][0] for p in parts), value
+
+
+def instances(told: Told) -> frozenset[str]:
+    """Every process and every callee that the series are about."""
+    return frozenset(
+        str(s["labels"][label])
+        for s in told.body.get("series", ())
+        for label in ("instance", "upstream", "upstream_instance")
+        if label in s["labels"]
+    )
+
+
+def rule_of(quantity: str) -> tuple[str, bool, float]:
+    """How series of *quantity* are put together, whether it is a share, the smallest change worth the word."""
+    return next((rule, share, floor) for name, rule, share, floor in TITLES.values() if name == quantity)
+
+
+def at_place(place: str | None) -> Callable[[Mapping[str, str]], bool]:
+    """Series that one process or callee is named in; all of them for ``None``."""
+    return lambda labels: place is None or place in labels.values()
+
+
+LAGS = 5
+
+
+def likeness(first: Told, second: Told) -> float:
+    """The strongest rank correlation of two answers over a few steps of lag, without its sign."""
+    lines = []
+    for told in (first, second):
+        rule, _, floor = rule_of(told.asked.name)
+        step = max(first.step_ms, second.step_ms, 1)
+        lines.append({int(t // step): v for t, v in facts(told, rule, floor, lambda _: True).line})
+    best = 0.0
+    for lag in range(-LAGS, LAGS + 1):
+        both = [(lines[0][t], lines[1][t + lag]) for t in sorted(lines[0]) if t + lag in lines[1]]
+        if len(both) > FEWEST:
+            ranked = [_ranks([pair[side] for pair in both]) for side in (0, 1)]
+            spread = [statistics.pstdev(r) for r in ranked]
+            if all(spread):
+                best = max(best, abs(statistics.correlation(*ranked)))
+    return best
+
+
+def _ranks(values: Sequence[float]) -> list[float]:
+    return [sum(v < x for v in values) + (sum(v == x for v in values) + 1) / 2 for x in values]
+
+
+def printed_as(said: str, value: float | None, *, share: bool) -> bool:
+    """Whether *value* is what *said* shows, to the last digit that is printed."""
+    if value is None:
+        return False
+    bare = said.removesuffix("/s")
+    if share != bare.endswith("%"):
+        return False
+    shown = float(bare.removesuffix("%"))
+    digits = len(bare.removesuffix("%").partition(".")[2])
+    real = value * 100 if share else value
+    return (
+        abs(real - shown) <= 0.5 * 10**-digits * (1 + 1e-6) + abs(real) * 1e-9
+        if digits
+        else abs(real - shown) < 1e-6
+    )
