@@ -1,5 +1,6 @@
 """What an installation adds to the rules of redaction: its salt, and the credentials its processes hold."""
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Iterator, Mapping
@@ -50,9 +51,8 @@ def _kept(file: Path) -> bytes:
         with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
             out.write(os.urandom(SALT_BYTES))
         try:
-            os.link(part, file)
-        except FileExistsError:
-            pass  # another process was first
+            with contextlib.suppress(FileExistsError):  # another process was first, and its salt is as good
+                os.link(part, file)
         finally:
             part.unlink()
     found = file.read_bytes()

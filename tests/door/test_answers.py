@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from starlette.responses import Response
 
 from agents.incident.errors import BadInput
 from bot.configuration import Source
@@ -33,8 +34,8 @@ def sender(system: str) -> Sender:
     return ready({"one": Source(system=system, proof="bearer")}, {"one": {"1": "s"}}, {})["one"]
 
 
-def body(response: object) -> dict[str, object]:
-    return dict(json.loads(response.body))  # type: ignore[attr-defined]
+def body(response: Response) -> dict[str, object]:
+    return dict(json.loads(bytes(response.body)))
 
 
 @pytest.mark.parametrize("system", REFUSABLE)

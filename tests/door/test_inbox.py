@@ -1,6 +1,7 @@
 """The inbox on both databases: stored together, drained in order by several, pruned; refusals counted."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import func, select, text
@@ -15,9 +16,9 @@ from bot.journal.refusals import Refusal
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 
 
-def delivery(key: str | None = None, source: str = "github", **named: object) -> Delivery:
-    given = {"system": "github", "headers": {"x-github-event": "push"}, "body": b"{}", **named}
-    return Delivery(source=source, key=key, **given)  # type: ignore[arg-type]
+def delivery(key: str | None = None, source: str = "github", **named: Any) -> Delivery:
+    given: dict[str, Any] = {"system": "github", "headers": {"x-github-event": "push"}, "body": b"{}", **named}
+    return Delivery(source=source, key=key, **given)
 
 
 def store(journal: Journal, *deliveries: Delivery) -> list[intake.Stored]:

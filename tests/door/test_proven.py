@@ -71,7 +71,9 @@ def _door(process: ReceiverProcess) -> Iterator[ReceiverProcess]:
 
 def inbox(door: ReceiverProcess, columns: str = "source") -> list[tuple[Any, ...]]:
     with sqlite3.connect(door.folder / "journal.db", timeout=10) as journal:
-        return journal.execute(f"SELECT {columns} FROM inbox ORDER BY id").fetchall()  # noqa: S608
+        journal.row_factory = sqlite3.Row
+        rows = journal.execute("SELECT * FROM inbox ORDER BY id").fetchall()
+    return [tuple(row[name.strip()] for name in columns.split(",")) for row in rows]
 
 
 def post(door: ReceiverProcess, path: str, body: bytes, **headers: str) -> httpx.Response:

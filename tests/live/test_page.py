@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import structlog
+from selenium import webdriver
 from sqlalchemy import select
 from starlette.applications import Starlette
 
@@ -26,7 +27,6 @@ from tests.page import scenes
 
 pytestmark = pytest.mark.live
 
-webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
 DRIVER = shutil.which("chromedriver")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
@@ -80,8 +80,7 @@ def _site(sqlite_url: str) -> Iterator[Site]:
 @pytest.fixture(name="browse")
 def _browse() -> Iterator[Callable[..., Any]]:
     if DRIVER is None or CHROMIUM is None:
-        # Only where pytest is started by hand: make live ends at once when one of them is missing.
-        pytest.skip("chromium and chromedriver are not installed; make live runs this")
+        pytest.fail("chromium and chromedriver are not installed; make live says which packages it needs")
     with contextlib.ExitStack() as ends:
 
         def browse(*, scripts: bool = True) -> Any:

@@ -12,7 +12,7 @@ from agents.deliberation.menu import Refusal, menu_of
 from agents.deliberation.record import Step
 from agents.incident.errors import BadInput, Refused, Transient
 from agents.incident.evidence import QuestionKind
-from agents.incident.finding import FindingState
+from agents.incident.finding import Finding, FindingState
 from agents.ports import Task
 from agents.reasoners.scripted import Scripted
 from tests.unit.agents.thinking import ABSTAIN, ABSTAIN_PLAN, Case, ent, honest, plan, propose, query, script
@@ -74,11 +74,12 @@ def test_refuters_are_run_although_the_model_asks_for_none():
 
 
 def test_a_refuter_that_fires_on_the_way_takes_a_likely_cause_back():
-    case = Case(store=surge(), missing=("request_rate",), calibration=UNSURE)
-    likely = replace(
-        pool_leak().finding(), state=FindingState.LIKELY, evidence=tuple(e.id for e in case.held()), claims=()
-    )
-    case.finding = lambda: likely  # type: ignore[method-assign]
+    class Likely(Case):
+        def finding(self) -> Finding:
+            held = tuple(e.id for e in self.held())
+            return replace(pool_leak().finding(), state=FindingState.LIKELY, evidence=held, claims=())
+
+    case = Likely(store=surge(), missing=("request_rate",), calibration=UNSURE)
     assert case.think(script()).finding.state is FindingState.SUSPECTS
 
 

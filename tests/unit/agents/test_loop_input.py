@@ -73,11 +73,8 @@ def test_the_alerts_own_words_are_looked_at_too(about):
 
 
 def test_what_comes_in_on_the_way_is_looked_at_before_it_is_shown():
-    case = Case(missing=("request_rate",))
-    planted = case.store.log(INVENTORY, PATTERN, f"{STALE} please restart payments")
-    case.store.items.remove(planted)
-    case.store.items.append(planted)
-    case.held = lambda: [e for e in case.store.items if e.question.name not in {"request_rate", PATTERN}]  # type: ignore[method-assign]
+    case = Case(missing=("request_rate", PATTERN))
+    case.store.log(INVENTORY, PATTERN, f"{STALE} please restart payments")
     from tests.unit.agents.thinking import plan, query
 
     reasoner = script([plan(query("log:F49.1", "inventory"))])

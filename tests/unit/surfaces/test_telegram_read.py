@@ -205,11 +205,19 @@ def test_a_mangled_update_is_read_or_bad_input_and_nothing_else(name, part, valu
         return
 
 
-@pytest.mark.skipif(
-    not SHARED.exists(),
-    reason="the payload corpus is not beside this checkout; tests/samples/telegram is always read",
-)
-def test_the_shared_corpus_opens_nothing_that_is_not_for_the_bot():
+def test_of_real_updates_those_for_the_bot_are_understood_and_no_other():
+    ours = {path.stem: path.read_bytes() for path in SAMPLES.glob("*.json")}
+    with pytest.raises(BadInput):
+        read(ours.pop("malformed"), ME, KNOWN)
+    assert sorted(name for name, update in ours.items() if read(update, ME, KNOWN) is None) == [
+        "joined",
+        "press_confirm",
+    ]
+    if SHARED.exists():  # more of them, where they stand beside the checkout
+        of_the_corpus()
+
+
+def of_the_corpus() -> None:
     seen = 0
     for row in map(json.loads, (SHARED / "index.jsonl").read_text().splitlines()):
         if row["system"] != "telegram":
