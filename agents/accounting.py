@@ -28,7 +28,7 @@ from agents.incident.claims import (
     cites,
 )
 from agents.incident.quantities import QUANTITIES
-from agents.saying import clock, number, quoted
+from agents.saying import clock, number, quoted, short
 
 _TOKEN = re.compile(r"[A-Za-z_]*\d[\w.:,]*")
 _NAME = re.compile(r"`([^`]*)`")
@@ -44,24 +44,24 @@ def claim_tokens(claim: Claim, readers: Mapping[str, Reader]) -> set[str]:
     shown: set[str] = set(cites(claim))
     match claim:
         case Cause():
-            shown |= {_short(claim.entity), claim.signature}
+            shown |= {short(claim.entity), claim.signature}
         case Precedes():
             shown |= tokens(claim.first_what + " " + claim.second_what)
         case LogPresent():
-            shown |= {inner(claim.quote), str(claim.count), _short(claim.entity)}
+            shown |= {inner(claim.quote), str(claim.count), short(claim.entity)}
         case LogAbsent():
-            shown.add(_short(claim.entity))
+            shown.add(short(claim.entity))
         case SpanFact():
-            shown |= {inner(claim.attribute), inner(claim.value), clock(claim.at), _short(claim.entity)}
+            shown |= {inner(claim.attribute), inner(claim.value), clock(claim.at), short(claim.entity)}
         case EventFact():
-            shown |= {inner(claim.reason), clock(claim.at), _short(claim.entity)}
+            shown |= {inner(claim.reason), clock(claim.at), short(claim.entity)}
         case ChangeFact():
-            shown |= {clock(claim.at), _short(claim.entity)}
+            shown |= {clock(claim.at), short(claim.entity)}
         case Associated():
             shown |= tokens(f"{claim.rho:.2f}")
             shown |= {t for e in cites(claim) for t in tokens(readers[e].quantity.title)}
         case Path():
-            shown |= {_short(e) for hop in claim.hops for e in (hop.client, hop.server)}
+            shown |= {short(e) for hop in claim.hops for e in (hop.client, hop.server)}
         case Refuted():
             shown |= {claim.signature} | claim_tokens(claim.reading, readers)
         case Similar():
@@ -70,14 +70,14 @@ def claim_tokens(claim: Claim, readers: Mapping[str, Reader]) -> set[str]:
             shown.add(inner(claim.text))
         case EdgeFact():
             where = Where(upstream=claim.server.rpartition("/")[2])
-            shown |= {_short(claim.client), _short(claim.server)}
+            shown |= {short(claim.client), short(claim.server)}
             shown |= _numbers(readers[claim.evidence], where, (claim.fact,))
         case Compare():
-            shown |= {_short(claim.entity)} | _places(claim.where)
+            shown |= {short(claim.entity)} | _places(claim.where)
             shown |= _numbers(readers[claim.evidence], claim.where, (claim.fact,))
             shown |= _numbers(readers[claim.other_evidence], claim.other_where, (claim.other_fact,))
         case MetricValue() | MetricChange():
-            shown |= {_short(claim.entity)} | _places(claim.where)
+            shown |= {short(claim.entity)} | _places(claim.where)
             facts = (FactName.BASELINE, FactName.RECENT, claim.fact)
             shown |= _numbers(readers[claim.evidence], claim.where, facts)
             if isinstance(claim, MetricChange) and claim.onset is not None:
@@ -88,10 +88,6 @@ def claim_tokens(claim: Claim, readers: Mapping[str, Reader]) -> set[str]:
 def inner(text: str) -> str:
     """*text* as it stands between its quotes."""
     return quoted(text)[1:-1]
-
-
-def _short(entity: str) -> str:
-    return entity.partition("/")[2] or entity
 
 
 def _places(where: Where) -> set[str]:

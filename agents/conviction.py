@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from agents import gates, scoring
 from agents.calibration import Calibrated
@@ -11,22 +11,28 @@ from agents.incident.catalogue import Service
 from agents.incident.claims import Cause, ChangeFact
 from agents.incident.evidence import Evidence
 from agents.incident.finding import Dropped, Finding, FindingState, GroupSeen, RefuterOutcome, Said
+from agents.incident.ids import IncidentId
 from agents.knowledge import Knowledge
 from agents.lineage import independent
-from agents.render import say
+from agents.saying import say
 from agents.signatures.evaluate import Bench, Seen
 from agents.signatures.model import Group, Signature
 from agents.statements import chart, claim_of, one_a_predicate, order, refuters_of, worst_replica
 
 MAX_AGE = timedelta(minutes=2)
 
+LOOKBACK = timedelta(hours=1)
+"""How far back a change counts where no signature says it."""
 
-def court_of(finding: Finding, bench: Bench, lookback: timedelta, knowledge: Knowledge) -> gates.Court:
-    """What the claims of *finding* are judged against."""
+
+def court_of(
+    incident_id: IncidentId, bench: Bench, knowledge: Knowledge, *, now: datetime, lookback: timedelta
+) -> gates.Court:
+    """What the claims about one incident are judged against."""
     return gates.Court(
-        incident_id=finding.incident_id,
+        incident_id=incident_id,
         readers=bench.readers,
-        now=finding.made_at,
+        now=now,
         max_age=MAX_AGE,
         lookback=lookback,
         catalogue=knowledge.catalogue,
@@ -39,7 +45,7 @@ def convict(
 ) -> tuple[Finding | None, tuple[Dropped, ...]]:
     """A finding that names the strongest hypothesis, or ``None`` when it does not carry; and what was dropped."""
     best = standing[0]
-    court = court_of(empty, bench, best.signature.lookback, knowledge)
+    court = court_of(empty.incident_id, bench, knowledge, now=empty.made_at, lookback=best.signature.lookback)
     readers = dict(bench.readers)
     drops: list[Dropped] = []
     said: list[Said] = []

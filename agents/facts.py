@@ -71,6 +71,11 @@ class Reader:
         """What the numbers mean."""
         return QUANTITIES[self.evidence.question.name]
 
+    def unit(self, name: FactName) -> str:
+        """The unit of a fact; what is no quantity, and so many times a baseline, have none."""
+        number = self.evidence.question.kind is QuestionKind.QUANTITY
+        return self.quantity.unit if number and name is not FactName.RATIO_TO_BASELINE else ""
+
     def matching(self, where: Where) -> tuple[Series, ...]:
         """The series *where* names."""
         return tuple(s for s in self._series if _match(s.labels, where))

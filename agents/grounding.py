@@ -66,7 +66,7 @@ def _fact(reader: Reader, name: FactName, where: Where) -> Fact | None:
     return Fact(
         name=f"{question.name if number else question.kind.value}.{name.value}",
         value=value,
-        unit=reader.quantity.unit if number and name is not FactName.RATIO_TO_BASELINE else "",
+        unit=reader.unit(name),
         n_samples=reader.samples(name, where),
         inputs=(reader.evidence.id,),
     )

@@ -10,7 +10,7 @@ from agents.incident.claims import FactName, Op, Where
 from agents.incident.clock import from_ms
 from agents.incident.evidence import Evidence, Question, QuestionKind, Reading
 from agents.incident.incident import Change, ChangeKind
-from agents.signatures.evaluate import Bench, Entity, Seen, Truth, judge, read, weights
+from agents.signatures.evaluate import Bench, Entity, Seen, Truth, entities, judge, read, weights
 from agents.signatures.model import Group, Refuter, Signature
 
 
@@ -68,6 +68,15 @@ def weigh(signature: Signature, entity: Entity, bench: Bench, catalogue: Catalog
             for g, of in seen
         ),
     )
+
+
+def weigh_all(
+    signatures: Iterable[Signature], alerted: Service, bench: Bench, catalogue: Catalogue, at: datetime
+) -> Iterable[Hypothesis]:
+    """Every signature on every entity that it could convict for an alert on *alerted*."""
+    for signature in signatures:
+        for entity in entities(signature, alerted, catalogue):
+            yield weigh(signature, entity, bench, catalogue, at)
 
 
 UNSTATED = 4

@@ -8,9 +8,9 @@ The deterministic finding is made before. Whatever goes wrong here ends the loop
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
 
-from agents import gates
+from agents.accounting import leaks, tokens
+from agents.conviction import LOOKBACK, court_of
 from agents.deliberation import answers, showing
 from agents.deliberation.budgets import Limits, Meter, Price, Spent
 from agents.deliberation.menu import Ask, Refusal, menu_of
@@ -25,8 +25,8 @@ from agents.incident.evidence import Evidence
 from agents.incident.finding import Finding, FindingState
 from agents.incident.incident import Incident
 from agents.ports import Reasoner, Task
-from agents.render import leaks, render, tokens
-from agents.triage import MAX_AGE, wanted
+from agents.render import render
+from agents.triage import wanted
 
 RANK = {
     FindingState.BLIND: 0,
@@ -196,15 +196,7 @@ def _verify(state: Session, answer: answers.ProposalAnswer) -> None:
         if _further(again, state.finding) or _contradicted(state):
             state.finding = again
     bench = state.bench()
-    court = gates.Court(
-        incident_id=state.incident.id,
-        readers=bench.readers,
-        now=state.engine.now(),
-        max_age=MAX_AGE,
-        lookback=timedelta(hours=1),
-        catalogue=state.engine.knowledge.catalogue,
-        signatures=state.engine.knowledge.signatures,
-    )
+    court = court_of(state.incident.id, bench, state.engine.knowledge, now=state.engine.now(), lookback=LOOKBACK)
     engine = {(h.signature.id, h.entity.id): h for h in state.hypotheses(bench)}
     proposed = answer if answer.status == "propose" else answer.model_copy(update={"hypotheses": ()})
     state.suggested, dropped = weighed(proposed, engine, state.menu, court)

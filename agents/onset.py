@@ -148,8 +148,3 @@ def _variance(ranked: Sequence[float]) -> float:
 def ends_before(first: Interval, second: Interval) -> bool:
     """Whether the first began before the second; intervals that overlap have no order."""
     return first[1] <= second[0]
-
-
-def began_after(cause: Interval, symptom: Interval) -> bool:
-    """Whether a cause began only after what it would have caused: then it is none."""
-    return cause[0] > symptom[1]

@@ -11,7 +11,7 @@ from agents.accounting import claim_tokens, leaks, tokens
 from agents.facts import Reader
 from agents.incident.claims import Cause, ChangeFact, Precedes
 from agents.incident.finding import Finding, FindingState, RefuterOutcome, Suspect
-from agents.saying import clock, number, quoted, say
+from agents.saying import clock, number, quoted, say, short
 
 __all__ = ["HEADLINES", "allowed", "clock", "leaks", "number", "quoted", "render", "say", "tokens"]
 
@@ -57,9 +57,7 @@ def _headline(finding: Finding) -> str:
         return f"{template}: {_suspect(finding.retracted)}"
     if finding.signature is None or finding.entity is None or "{entity}" not in template:
         return template
-    head = template.format(
-        title=finding.title, entity=finding.entity.partition("/")[2], signature=finding.signature
-    )
+    head = template.format(title=finding.title, entity=short(finding.entity), signature=finding.signature)
     note = f"; {finding.note}" if finding.note else ""
     return (
         f"{head}{note} · p {finding.p:.2f}, low {finding.p_low:.2f}, n {finding.n} · "
@@ -68,7 +66,7 @@ def _headline(finding: Finding) -> str:
 
 
 def _suspect(suspect: Suspect) -> str:
-    return f"{suspect.title} in `{suspect.entity.partition('/')[2]}` ({suspect.signature})"
+    return f"{suspect.title} in `{short(suspect.entity)}` ({suspect.signature})"
 
 
 def allowed(finding: Finding, readers: Mapping[str, Reader]) -> set[str]:
@@ -80,13 +78,13 @@ def allowed(finding: Finding, readers: Mapping[str, Reader]) -> set[str]:
         if seen.claim is not None:
             names |= claim_tokens(seen.claim, readers)
     for suspect in (*finding.suspects, *([finding.retracted] if finding.retracted is not None else [])):
-        names |= {suspect.entity.partition("/")[2], suspect.signature}
+        names |= {short(suspect.entity), suspect.signature}
     for line in finding.not_checked:
         names |= tokens(line)
     if finding.signature:
         names.add(finding.signature)
     if finding.entity:
-        names.add(finding.entity.partition("/")[2])
+        names.add(short(finding.entity))
     for value in (finding.p, finding.p_low):
         if value is not None:
             names.add(f"{value:.2f}")

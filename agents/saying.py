@@ -50,8 +50,13 @@ def quoted(text: str) -> str:
     return "“" + text.replace("“", '"').replace("”", '"') + "”"
 
 
+def short(entity: str) -> str:
+    """An entity without its environment."""
+    return entity.partition("/")[2] or entity
+
+
 def _place(entity: str, where: Where) -> str:
-    name = _short(entity)
+    name = short(entity)
     if where.not_instance:
         return f"`{name}` peers"
     if where.upstream:
@@ -94,22 +99,22 @@ def say(claim: Claim, readers: Mapping[str, Reader]) -> str:
             lines = "line" if claim.count == 1 else "lines"
             cut = readers[claim.evidence].evidence.status is Status.TRUNCATED
             count = f"at least {claim.count}" if cut else f"{claim.count}"
-            name = _short(claim.entity)
+            name = short(claim.entity)
             return f"`{name}` logged {quoted(claim.quote)} in {count} {lines} [{claim.evidence}]"
         case LogAbsent():
-            return f"`{_short(claim.entity)}` logged nothing of the kind [{claim.evidence}]"
+            return f"`{short(claim.entity)}` logged nothing of the kind [{claim.evidence}]"
         case SpanFact():
             held = f"{quoted(claim.attribute)} is {quoted(claim.value)}"
-            return f"`{_short(claim.entity)}` in one call at {clock(claim.at)}: {held} [{claim.evidence}]"
+            return f"`{short(claim.entity)}` in one call at {clock(claim.at)}: {held} [{claim.evidence}]"
         case EdgeFact():
             quantity = readers[claim.evidence].evidence.question.name
-            calls = f"`{_short(claim.client)}` → `{_short(claim.server)}`"
+            calls = f"`{short(claim.client)}` → `{short(claim.server)}`"
             shown = _reading(claim.evidence, claim.fact, claim.value, readers)
             return f"{calls} {QUANTITIES[quantity].title}: {shown} [{claim.evidence}]"
         case EventFact():
-            return f"`{_short(claim.entity)}` {quoted(claim.reason)} at {clock(claim.at)} [{claim.evidence}]"
+            return f"`{short(claim.entity)}` {quoted(claim.reason)} at {clock(claim.at)} [{claim.evidence}]"
         case ChangeFact():
-            name = _short(claim.entity)
+            name = short(claim.entity)
             return f"{claim.kind} of `{name}` at {clock(claim.at)}, which confirms nothing [{claim.evidence}]"
         case Precedes():
             return (
@@ -123,9 +128,9 @@ def say(claim: Claim, readers: Mapping[str, Reader]) -> str:
                 f"[{claim.evidence}] [{claim.other_evidence}]"
             )
         case Path():
-            way = " → ".join(f"`{_short(hop.client)}`" for hop in reversed(claim.hops))
+            way = " → ".join(f"`{short(hop.client)}`" for hop in reversed(claim.hops))
             cited = " ".join(f"[{e}]" for e in cites(claim))
-            return f"{way} → `{_short(claim.hops[0].server)}`, each call seen {cited}"
+            return f"{way} → `{short(claim.hops[0].server)}`, each call seen {cited}"
         case Refuted():
             return f"not {claim.signature}: {say(claim.reading, readers)}"
         case Similar():
@@ -133,12 +138,7 @@ def say(claim: Claim, readers: Mapping[str, Reader]) -> str:
         case Note():
             return f"note: {quoted(claim.text)} {' '.join(f'[{e}]' for e in claim.evidence)}"
         case Cause():
-            return f"{claim.title} in `{_short(claim.entity)}`"
-
-
-def _short(entity: str) -> str:
-    """An entity without its environment."""
-    return entity.partition("/")[2] or entity
+            return f"{claim.title} in `{short(claim.entity)}`"
 
 
 def _reading(evidence: EvidenceId, fact: FactName, value: float, readers: Mapping[str, Reader]) -> str:

@@ -19,8 +19,8 @@ from agents.incident.evidence import Question, QuestionKind, Status
 from agents.incident.finding import RefuterOutcome, RefuterSeen, Said
 from agents.incident.ids import EvidenceId
 from agents.incident.quantities import QUANTITIES
-from agents.render import say
-from agents.saying import quoted
+from agents.onset import Interval
+from agents.saying import quoted, say
 from agents.signatures.evaluate import Bench, Seen, Truth
 from agents.signatures.model import predicates
 
@@ -83,19 +83,23 @@ def order(seen: Sequence[Seen], court: gates.Court, bench: Bench) -> list[Said]:
         for second, second_at in dated[1:]:
             if first_at is None or second_at is None:
                 continue
-            claim = Precedes(
-                first_evidence=first.reader.evidence.id,
-                second_evidence=second.reader.evidence.id,
-                first=first_at,
-                second=second_at,
-                first_what=first.reader.quantity.title,
-                second_what=second.reader.quantity.title,
-                first_where=first.where,
-                second_where=second.where,
-            )
+            claim = _precedes(first, first_at, second, second_at)
             if gates.judge(claim, court) is None:
                 out.append(Said(claim=claim, text=say(claim, dict(bench.readers))))
     return out
+
+
+def _precedes(first: Seen, first_at: Interval, second: Seen, second_at: Interval) -> Precedes:
+    return Precedes(
+        first_evidence=first.reader.evidence.id,
+        second_evidence=second.reader.evidence.id,
+        first=first_at,
+        second=second_at,
+        first_what=first.reader.quantity.title,
+        second_what=second.reader.quantity.title,
+        first_where=first.where,
+        second_where=second.where,
+    )
 
 
 def refuters_of(hypothesis: Hypothesis, bench: Bench) -> tuple[RefuterSeen, ...]:
@@ -150,16 +154,7 @@ def _order_refuter(hypothesis: Hypothesis, bench: Bench) -> tuple[RefuterSeen, .
     symptom, mechanism = hypothesis.late
     first, second = symptom.reader.onset(symptom.where), mechanism.reader.onset(mechanism.where)
     assert first is not None and second is not None  # noqa: S101  # what is late has two onsets
-    claim = Precedes(
-        first_evidence=symptom.reader.evidence.id,
-        second_evidence=mechanism.reader.evidence.id,
-        first=first,
-        second=second,
-        first_what=symptom.reader.quantity.title,
-        second_what=mechanism.reader.quantity.title,
-        first_where=symptom.where,
-        second_where=mechanism.where,
-    )
+    claim = _precedes(symptom, first, mechanism, second)
     return (
         RefuterSeen(
             id=f"{hypothesis.signature.id}.order",

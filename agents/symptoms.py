@@ -10,7 +10,7 @@ from agents.incident.claims import FactName, MetricChange, MetricValue, Op, Wher
 from agents.incident.evidence import Evidence
 from agents.incident.finding import Said
 from agents.incident.incident import Incident
-from agents.render import say
+from agents.saying import say
 from agents.signatures.evaluate import Bench, Truth, read
 
 

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from agents import gates
-from agents.conviction import MAX_AGE, convict, court_of
+from agents.accounting import leaks
+from agents.conviction import LOOKBACK, MAX_AGE, convict, court_of
 from agents.grounding import grounded
-from agents.hypotheses import Hypothesis, asking, ranked, weigh
+from agents.hypotheses import Hypothesis, asking, ranked, weigh_all
 from agents.incident.evidence import Evidence, Question
 from agents.incident.finding import (
     MAY_ACT,
@@ -21,8 +22,8 @@ from agents.incident.finding import (
 from agents.incident.ids import EvidenceId, FindingId
 from agents.incident.incident import Incident
 from agents.knowledge import Knowledge
-from agents.render import allowed, leaks, render
-from agents.signatures.evaluate import Bench, entities, questions
+from agents.render import allowed, render
+from agents.signatures.evaluate import Bench, questions
 from agents.statements import not_checked, refuters_of
 from agents.symptoms import felt_claims, felt_now, moved_claims, symptom_read
 
@@ -72,11 +73,7 @@ def triage(
         named = f"`{incident.service}`" if incident.service else "none is named by the alert"
         missing = f"the service ({named}) is not in config/services.yaml"
         return _send(replace(empty, state=FindingState.BLIND, not_checked=(missing,)), bench)
-    hypotheses = ranked(
-        weigh(signature, entity, bench, knowledge.catalogue, at)
-        for signature in knowledge.signatures
-        for entity in entities(signature, service, knowledge.catalogue)
-    )
+    hypotheses = ranked(weigh_all(knowledge.signatures, service, bench, knowledge.catalogue, at))
     standing = [h for h in hypotheses if not h.refuted]
     shown = [h for h in standing if any(g.mechanism for g, _ in h.true_groups)]
     contradicted = _contradicted(earlier, hypotheses)
@@ -98,7 +95,7 @@ def triage(
     else:
         state = FindingState.INCONCLUSIVE
     refuted = [h for h in hypotheses if h.refuted and len(h.true_groups) > 1]
-    court = court_of(empty, bench, timedelta(hours=1), knowledge)
+    court = court_of(incident.id, bench, knowledge, now=at, lookback=LOOKBACK)
     told = felt_claims(service, bench, knowledge.catalogue, court)
     if state is FindingState.INCONCLUSIVE:
         told += moved_claims(bench, court, told)

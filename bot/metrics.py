@@ -44,12 +44,13 @@ def _door(tx: Tx) -> Iterator[Metric]:
         "Age of the oldest delivery that nobody has read",
         value=oldest.total_seconds() if oldest is not None else 0,
     )
-    unread = select(func.count()).select_from(t.inbox).where(t.inbox.c.state == "stored")
+    stored = (t.inbox.c.state == "stored") & t.inbox.c.system.not_in(intake.CHATS)
+    unread = select(func.count()).select_from(t.inbox).where(stored)
     yield GaugeMetricFamily(
         "firstresponder_inbox_unread", "Deliveries that nobody has read", value=tx.run(unread).scalar_one()
     )
-    refused = CounterMetricFamily(
-        "firstresponder_deliveries_refused",
+    refused = GaugeMetricFamily(
+        "firstresponder_deliveries_refused_lately",
         "Deliveries refused in the last three days",
         labels=["source", "reason"],
     )

@@ -9,13 +9,13 @@ from agents.deliberation.menu import Ask
 from agents.deliberation.record import Deliberation
 from agents.deliberation.session import Engine
 from agents.gather import Gathered, gather
-from agents.incident.evidence import Evidence
+from agents.incident.evidence import Evidence, FetchedBy
 from agents.incident.finding import Finding
 from agents.incident.ids import FindingId
 from agents.incident.incident import Incident
 from agents.loop import deliberate
 from agents.triage import Knowledge, triage, wanted
-from bot.recordings.recording import Recording
+from bot.recordings.recording import Look, Recording
 from bot.replay import BUDGET, Think, probes
 from bot.thinking import Thinking
 
@@ -27,43 +27,12 @@ def thinker(
 
     def think(incident: Incident, finding: Finding, gathered: Gathered) -> Finding:
         look = recording.looks[incident.look - 1]
-        asked = wanted(incident, knowledge)
-
-        def judge(held: Sequence[Evidence], read_blob: Callable[[str], bytes]) -> Finding:
-            answered = {e.question for e in held}
-            return triage(
-                incident,
-                held,
-                unasked=tuple(q for q in asked if q not in answered),
-                read_blob=read_blob,
-                knowledge=knowledge,
-                finding_id=FindingId(f"{finding.id}.again"),
-                at=look.at,
-            )
-
-        def ask(asks: Sequence[Ask], _left: timedelta) -> Gathered:
-            return gather(
-                {a.question for a in asks},
-                incident_id=incident.id,
-                catalogue=knowledge.catalogue,
-                probes=probes(look),
-                window=look.window,
-                budget=BUDGET,
-                scope=knowledge.catalogue.scope_of(incident.service, incident.environment),
-            )
-
         thought = deliberate(
             incident,
             finding,
             gathered.evidence,
             reasoner=thinking.reasoner,
-            engine=Engine(
-                ask=ask,
-                judge=judge,
-                read_blob=gathered.blobs.__getitem__,
-                knowledge=knowledge,
-                now=lambda: look.at,
-            ),
+            engine=engine(incident, finding, look, gathered, knowledge),
             limits=thinking.limits,
             price=thinking.price,
             clock=time.monotonic,
@@ -72,6 +41,43 @@ def thinker(
         return thought.finding
 
     return think
+
+
+def engine(incident: Incident, finding: Finding, look: Look, gathered: Gathered, knowledge: Knowledge) -> Engine:
+    """The deterministic half over *look*: a query brings what was recorded, and it is judged as of then."""
+    asked = wanted(incident, knowledge)
+
+    def judge(held: Sequence[Evidence], read_blob: Callable[[str], bytes]) -> Finding:
+        answered = {e.question for e in held}
+        return triage(
+            incident,
+            held,
+            unasked=tuple(q for q in asked if q not in answered),
+            read_blob=read_blob,
+            knowledge=knowledge,
+            finding_id=FindingId(f"{finding.id}.again"),
+            at=look.at,
+        )
+
+    def ask(asks: Sequence[Ask], _left: timedelta) -> Gathered:
+        return gather(
+            {a.question for a in asks},
+            incident_id=incident.id,
+            catalogue=knowledge.catalogue,
+            probes=probes(look),
+            window=look.window,
+            budget=BUDGET,
+            scope=knowledge.catalogue.scope_of(incident.service, incident.environment),
+            fetched_by=FetchedBy.MODEL_PLAN,
+        )
+
+    return Engine(
+        ask=ask,
+        judge=judge,
+        read_blob=gathered.blobs.__getitem__,
+        knowledge=knowledge,
+        now=lambda: look.at,
+    )
 
 
 def document(record: Deliberation) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The walk: receive, diagnose, decide. The fourth step, act, is ``bot/acting.py``, in a process of its own.
+"""The walk of an incident: diagnose, decide, settle. Before it stands ``bot/taking.py``; ``bot/acting.py`` acts.
 
 Each step loads by id, calls one or two pure steps, saves and rings whoever goes on. It is the only place where
 an incident's stage moves, save for the runs that carry it along (``journal/runs.py``).
@@ -18,7 +18,7 @@ from agents.facts import Reader
 from agents.gather import Gathered, gather
 from agents.incident.claims import FactName, Op
 from agents.incident.clock import now
-from agents.incident.evidence import Evidence, Question, QuestionKind, Window
+from agents.incident.evidence import Evidence, FetchedBy, Question, QuestionKind, Window
 from agents.incident.finding import Criterion, Finding, FindingState
 from agents.incident.ids import FindingId, IncidentId, PersonId, ProposalId, RunId, VerificationId, new_id
 from agents.incident.incident import Incident
@@ -134,7 +134,13 @@ def _report(
             "triage.looked_again", incident_id=incident.id, state=finding.state.value, look=finding.look
         )
         return
-    finding = think(incident, finding, held, parts, lambda further, span: _gather(further, incident, parts, span))
+    finding = think(
+        incident,
+        finding,
+        held,
+        parts,
+        lambda further, span: _gather(further, incident, parts, span, FetchedBy.MODEL_PLAN),
+    )
     with parts.journal.write("finding") as tx:
         incident = incidents.load(tx, incident.id, lock=True)
         if incident.state is not S.TRIAGING or incident.look != finding.look:
@@ -164,7 +170,11 @@ def _report(
 
 
 def _gather(
-    asked: set[Question], incident: Incident, parts: TriageParts, span: timedelta | None = None
+    asked: set[Question],
+    incident: Incident,
+    parts: TriageParts,
+    span: timedelta | None = None,
+    fetched_by: FetchedBy = FetchedBy.ENGINE,
 ) -> Gathered:
     end, interval = now(), parts.knowledge.catalogue.telemetry_interval
     back = max(span or HISTORY * interval, HISTORY * interval)
@@ -176,6 +186,7 @@ def _gather(
         window=Window(start=end - back, end=end, recent=_recent(parts)),
         budget=parts.budget,
         scope=parts.knowledge.catalogue.scope_of(incident.service, incident.environment),
+        fetched_by=fetched_by,
     )
 
 

@@ -117,7 +117,7 @@ def scan(incident: Incident, readers: Iterable[Reader], catalogue: Catalogue) ->
 def _texts(reader: Reader) -> Iterable[str]:
     for line in reader.lines():
         yield from (str(value) for value in line.values())
-    for record in reader.changes():
+    for record in (*reader.changes(), *reader.spans(), *reader.events()):
         yield from _strings(record)
     for series in reader.matching(Where()):
         yield from series.labels.values()

@@ -4,8 +4,8 @@ from collections.abc import Collection, Sequence
 
 from agents.hypotheses import Hypothesis
 from agents.incident.catalogue import Catalogue
-from agents.incident.evidence import Question, QuestionKind, Status
-from agents.signatures.evaluate import Bench, places
+from agents.incident.evidence import Question, Status
+from agents.signatures.evaluate import Bench, places, question_of
 from agents.signatures.model import Condition, predicates
 
 
@@ -34,12 +34,7 @@ def answered_by(bench: Bench) -> Collection[Question]:
 
 def _asked(condition: Condition, hypothesis: Hypothesis, catalogue: Catalogue) -> list[Question]:
     return [
-        Question(
-            kind=QuestionKind.LOG if p.log else QuestionKind.QUANTITY,
-            service=service.name,
-            environment=service.environment,
-            name=p.log or p.quantity,
-        )
+        question_of(p, service)
         for p in predicates(condition)
         for service, _ in places(p.on, hypothesis.entity, catalogue)
     ]

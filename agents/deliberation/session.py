@@ -13,14 +13,14 @@ from agents.deliberation.suggestions import Suggested
 from agents.deliberation.view import View
 from agents.facts import Reader
 from agents.gather import Gathered
-from agents.hypotheses import Hypothesis, weigh
+from agents.hypotheses import Hypothesis, weigh_all
 from agents.incident.errors import BadInput, Refused, Transient
 from agents.incident.evidence import Evidence
 from agents.incident.finding import Dropped, Finding
 from agents.incident.incident import Incident
 from agents.incident.redaction import suspicious
 from agents.ports import Reasoned, Reasoner, Task
-from agents.signatures.evaluate import Bench, entities
+from agents.signatures.evaluate import Bench
 from agents.triage import Knowledge
 
 MALFORMED_MOST = 2
@@ -84,7 +84,8 @@ class Session:
 
     def hold(self, evidence: Sequence[Evidence]) -> None:
         """Keep what is not held yet, once it was looked through for instructions."""
-        new = [e for e in evidence if e.id not in {held.id for held in self.evidence}]
+        known = {held.id for held in self.evidence}
+        new = [e for e in evidence if e.id not in known]
         self.evidence += new
         readers, dropped = gates.admit(new, self.read_blob)
         self.readers |= {r.evidence.id: r for r in readers}
@@ -99,11 +100,7 @@ class Session:
         service = knowledge.catalogue.find(self.incident.service, self.incident.environment)
         if service is None:
             return []
-        found = [
-            weigh(signature, entity, bench, knowledge.catalogue, self.engine.now())
-            for signature in knowledge.signatures
-            for entity in entities(signature, service, knowledge.catalogue)
-        ]
+        found = weigh_all(knowledge.signatures, service, bench, knowledge.catalogue, self.engine.now())
         return sorted(found, key=lambda h: h.score, reverse=True)
 
     def call(self, task: Task, view: View) -> Reasoned:

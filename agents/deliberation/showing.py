@@ -5,9 +5,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from agents.canonical import sha256
 from agents.deliberation.menu import Menu, entity_ref
-from agents.deliberation.templates import templates_of
+from agents.deliberation.templates import abstract, templates_of
 from agents.deliberation.view import View
 from agents.facts import Reader
 from agents.hypotheses import Hypothesis
@@ -108,7 +107,7 @@ def _safely(text: str, inventory: frozenset[str]) -> str:
     """*text* if nobody could hide a sentence in it, else its length and digest."""
     if _SAFE.match(text) or text in inventory:
         return text
-    return f"<STR:len={len(text)},sha={sha256(text.encode(errors='replace'))[:6]}>"
+    return abstract(text)
 
 
 def _readings(bench: Bench, menu: Menu, inventory: frozenset[str]) -> tuple[list[Any], list[Any]]:

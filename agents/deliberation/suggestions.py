@@ -14,7 +14,7 @@ from agents.deliberation.record import Fact
 from agents.hypotheses import Hypothesis
 from agents.incident.claims import Associated, ChangeFact, Similar
 from agents.incident.finding import Dropped, Suspect
-from agents.render import say
+from agents.saying import say
 from agents.signatures.evaluate import Entity, Truth
 
 OTHER = "OTHER"

@@ -63,9 +63,7 @@ def masked(line: str, inventory: frozenset[str] = frozenset()) -> str:
     A word is shown only when it is plain letters or a name of the inventory; a quoted string never is, unless it
     is such a name.
     """
-    line = _QUOTED.sub(
-        lambda m: m.group(0)[1:-1] if m.group(0)[1:-1] in inventory else _abstract(m.group(0)), line
-    )
+    line = _QUOTED.sub(lambda m: m.group(0)[1:-1] if m.group(0)[1:-1] in inventory else abstract(m.group(0)), line)
     for name, pattern in _TYPES:
         line = pattern.sub(f"<{name}>", line)
     return " ".join(_word(w, inventory) for w in line.split()[:MAX_WORDS])
@@ -74,10 +72,11 @@ def masked(line: str, inventory: frozenset[str] = frozenset()) -> str:
 def _word(word: str, inventory: frozenset[str]) -> str:
     if _PLAIN.match(word) or _TYPED.match(word) or word.strip(".,:;()[]") in inventory:
         return word
-    return _abstract(word)
+    return abstract(word)
 
 
-def _abstract(value: str) -> str:
+def abstract(value: str) -> str:
+    """*value* as its length and digest: equality survives, the words do not."""
     return f"<STR:len={len(value)},sha={hashlib.sha256(value.encode(errors='replace')).hexdigest()[:6]}>"
 
 

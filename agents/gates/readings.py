@@ -25,7 +25,6 @@ from agents.incident.evidence import QuestionKind
 from agents.incident.finding import Dropped
 from agents.incident.ids import EvidenceId
 from agents.incident.quantities import converted
-from agents.signatures.model import predicates
 
 MAX_NOTE = 200
 _CAUSAL = re.compile(r"(?i)\b(?:caus|because|due to|led to|leads to|trigger|result(?:s|ed)? in|root)")
@@ -153,15 +152,7 @@ def _about(claim: MetricValue | MetricChange | Compare | EdgeFact | Refuted) -> 
 def _fires(claim: Refuted, court: Court) -> bool:
     """Whether the reading is one that the signature's refuter asks for, and it fires on it."""
     reading, quantity = claim.reading, court.readers[claim.reading.evidence].evidence.question.name
-    asked = [
-        p
-        for s in court.signatures
-        if s.id == claim.signature
-        for r in s.refuters
-        if r.id == claim.refuter
-        for p in predicates(r.condition)
-    ]
     return any(
         (p.quantity, p.fact, p.op, p.value) == (quantity, reading.fact, reading.op, reading.threshold)
-        for p in asked
+        for p in court.asked_by(claim.signature, claim.refuter)
     )

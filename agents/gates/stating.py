@@ -34,7 +34,6 @@ from agents.incident.claims import (
 )
 from agents.incident.evidence import QuestionKind
 from agents.incident.finding import Dropped
-from agents.signatures.model import predicates
 
 Build = Callable[[Offer, Court], Claim | Dropped]
 
@@ -75,8 +74,7 @@ def _metric_value(offer: Offer, court: Court) -> Claim | Dropped:
     value = reader.value(fact, _where(offer))
     if value is None:
         return Dropped(code="NUMBER_MISMATCH", what=f"{reader.evidence.id} holds no {fact}")
-    unit = "" if fact is FactName.RATIO_TO_BASELINE else reader.quantity.unit
-    return compared(offer.value, value, unit) or MetricValue(
+    return compared(offer.value, value, reader.unit(fact)) or MetricValue(
         evidence=reader.evidence.id,
         entity=entity_of(offer, reader),
         fact=fact,
@@ -98,8 +96,7 @@ def _metric_change(offer: Offer, court: Court) -> Claim | Dropped:
         return Dropped(code="NUMBER_MISMATCH", what=f"{reader.evidence.id} has no past to compare with")
     if offer.get("direction") not in {"up", "down"}:
         return Dropped(code="SCHEMA", what="a change that is neither up nor down")
-    unit = "" if fact is FactName.RATIO_TO_BASELINE else reader.quantity.unit
-    return compared(offer.value, held, unit) or MetricChange(
+    return compared(offer.value, held, reader.unit(fact)) or MetricChange(
         evidence=reader.evidence.id,
         entity=entity_of(offer, reader),
         where=where,
@@ -145,8 +142,7 @@ def _edge_fact(offer: Offer, court: Court) -> Claim | Dropped:
     value = reader.value(fact, Where(upstream=offer.get("server").rpartition("/")[2]))
     if value is None:
         return Dropped(code="NUMBER_MISMATCH", what=f"{reader.evidence.id} holds no {fact} of such a call")
-    unit = "" if fact is FactName.RATIO_TO_BASELINE else reader.quantity.unit
-    return compared(offer.value, value, unit) or EdgeFact(
+    return compared(offer.value, value, reader.unit(fact)) or EdgeFact(
         evidence=reader.evidence.id,
         client=reader.evidence.question.entity,
         server=offer.get("server"),
@@ -214,11 +210,7 @@ def _refuted(offer: Offer, court: Court) -> Claim | Dropped:
     reader = court.readers[offer.evidence[0]]
     asked = [
         p
-        for s in court.signatures
-        if s.id == offer.get("signature")
-        for r in s.refuters
-        if r.id == offer.get("refuter")
-        for p in predicates(r.condition)
+        for p in court.asked_by(offer.get("signature"), offer.get("refuter"))
         if p.quantity and p.quantity == reader.evidence.question.name
     ]
     if not asked:

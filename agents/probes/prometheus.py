@@ -18,7 +18,6 @@ from agents.probes.backend import Backend
 
 Labels = tuple[tuple[str, str], ...]
 Points = dict[float, float]
-NOT_NUMBERS = frozenset({"NaN", "+Inf", "-Inf"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -106,7 +106,7 @@ def questions(signature: Signature, alerted: Service, catalogue: Catalogue) -> s
     conditions = [g.condition for g in signature.groups] + [r.condition for r in signature.refuters]
     for entity in entities(signature, alerted, catalogue):
         for predicate in (p for c in conditions for p in predicates(c)):
-            wanted |= {_question(predicate, service) for service, _ in places(predicate.on, entity, catalogue)}
+            wanted |= {question_of(predicate, service) for service, _ in places(predicate.on, entity, catalogue)}
         for criterion in criteria(signature, entity, catalogue):
             wanted.add(
                 Question(
@@ -127,7 +127,8 @@ def questions(signature: Signature, alerted: Service, catalogue: Catalogue) -> s
     return wanted
 
 
-def _question(predicate: Predicate, service: Service) -> Question:
+def question_of(predicate: Predicate, service: Service) -> Question:
+    """What *predicate* asks of *service*."""
     return Question(
         kind=QuestionKind.QUANTITY if predicate.quantity else QuestionKind.LOG,
         service=service.name,
@@ -207,7 +208,7 @@ def _leaf(predicate: Predicate, entity: Entity, bench: Bench, catalogue: Catalog
     where_to = places(predicate.on, entity, catalogue)
     truths = set() if where_to else {Truth.FALSE}  # the graph knows no such place, so nothing happens there
     for service, where in where_to:
-        for reader in bench.about(_question(predicate, service)):
+        for reader in bench.about(question_of(predicate, service)):
             truth, value = read(reader, predicate.fact, where, predicate.op, predicate.value)
             truths.add(truth)
             if value is not None and truth is not Truth.UNKNOWN:

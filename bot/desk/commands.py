@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 
 from actions.approval import Press, Rejection, Verdict
 from actions.policy import Person
@@ -18,9 +18,10 @@ from agents.incident.quantities import QUANTITIES
 from bot import walk
 from bot.desk import group, presses, steer, tell, whole
 from bot.desk import words as free
-from bot.journal import access, approvals, directory
+from bot.journal import access, approvals, directory, incidents
 from bot.journal import tables as t
 from bot.journal.incidents import OVER
+from bot.journal.journal import Tx
 from bot.surfaces.ports import Asker, Reply, Typed
 from bot.wiring.parts import DecideParts, DeskParts
 
@@ -56,7 +57,6 @@ _SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 _INCIDENT = re.compile(r"INC_[0-9A-Z]{26}")
 _EPISODE = re.compile(r"EP_[0-9A-Z]{26}")
 _APPROVAL = re.compile(r"AP_[0-9A-Z]{26}")
-LONGEST = timedelta(hours=24)
 
 
 def verb_of(text: str) -> tuple[str, tuple[str, ...]]:
@@ -72,8 +72,9 @@ def verb_of(text: str) -> tuple[str, tuple[str, ...]]:
 def run(typed: Typed, person: Person | None, parts: DeskParts) -> Reply:
     """One command, done and answered. An unknown verb is answered with the nearest ones."""
     name, words = verb_of(typed.text)
-    verb = VERBS.get(ALIASES.get(name, name))
-    if ALIASES.get(name, name) == "link":
+    meant = ALIASES.get(name, name)
+    verb = VERBS.get(meant)
+    if meant == "link":
         return _link(typed.asker, words, parts)
     assert person is not None  # noqa: S101  # the desk let nobody unknown in
     if verb is None:
@@ -97,9 +98,9 @@ def _incident(said: Said, *, words: tuple[str, ...] | None = None) -> IncidentId
 
     Words that name no incident mean none: the newest is taken for nobody who meant another.
     """
-    named = _INCIDENT.search(said.text.upper())
+    named = _named(said.text)
     if named is not None:
-        return IncidentId(named.group(0))
+        return named
     meant = said.words if words is None else words
     if meant:
         raise BadInput(f"“{' '.join(meant)[:80]}” names no incident; /incidents lists them")
@@ -112,27 +113,47 @@ def _incident(said: Said, *, words: tuple[str, ...] | None = None) -> IncidentId
             )
             if here is not None:
                 return IncidentId(here["incident_id"])
-        newest = tx.one(
-            select(t.incidents.c.id)
-            .where(t.incidents.c.state.not_in([s.value for s in OVER]))
-            .order_by(t.incidents.c.id.desc())
-            .limit(1)
-        )
+        newest = _newest_open(tx)
     if newest is None:
         raise BadInput("no incident is named and none is open; /incidents all lists earlier ones")
-    return IncidentId(newest["id"])
+    return newest
+
+
+def _named(text: str) -> IncidentId | None:
+    """The incident whose id stands in *text*; the first of several."""
+    found = _INCIDENT.search(text.upper())
+    return IncidentId(found.group(0)) if found is not None else None
+
+
+def _apart(words: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Words that are meant to name an incident, and the others."""
+    meant = tuple(w for w in words if w.upper().startswith("INC_"))
+    return meant, tuple(w for w in words if w not in meant)
+
+
+def _newest_open(tx: Tx, *where: ColumnElement[bool]) -> IncidentId | None:
+    row = tx.one(
+        select(t.incidents.c.id)
+        .where(t.incidents.c.state.not_in([s.value for s in OVER]), *where)
+        .order_by(t.incidents.c.id.desc())
+        .limit(1)
+    )
+    return IncidentId(row["id"]) if row is not None else None
+
+
+def _span(word: str) -> timedelta | None:
+    """A duration in one word: ``30m``, ``2h``."""
+    found = _SPAN.match(word.lower())
+    return timedelta(seconds=int(found.group(1)) * _SECONDS[found.group(2)]) if found is not None else None
 
 
 def span_of(words: tuple[str, ...]) -> tuple[timedelta | None, tuple[str, ...]]:
     """A trailing duration (``30m``, ``2h``, ``since 1h``) and the words before it."""
-    if not words:
+    span = _span(words[-1]) if words else None
+    if span is None:
         return None, words
-    found = _SPAN.match(words[-1].lower())
-    if found is None:
-        return None, words
-    span = timedelta(seconds=int(found.group(1)) * _SECONDS[found.group(2)])
-    if not timedelta(0) < span <= LONGEST:
-        raise BadInput(f"a window is at most {LONGEST.total_seconds() / 3600:g} h; {words[-1]} is not")
+    if not timedelta(0) < span <= free.LONGEST:
+        raise BadInput(f"a window is at most {free.LONGEST.total_seconds() / 3600:g} h; {words[-1]} is not")
     rest = words[:-1]
     return span, rest[:-1] if rest and rest[-1].lower() in {"since", "last", "for"} else rest
 
@@ -161,10 +182,11 @@ def _diagnose(said: Said) -> Reply:
     window, words = span_of(said.words)
     if not words:
         return Reply(text="Whom shall I look at?", lines=(f"e.g. {said.parts.prefix}diagnose checkout 1h",))
-    named = _INCIDENT.search(" ".join(words).upper())
+    named = _named(" ".join(words))
     if named is not None:
-        return steer.look_again(IncidentId(named.group(0)), said.person, said.parts)
-    alert = _open_alert(said, " ".join(words))
+        return steer.look_again(named, said.person, said.parts)
+    with said.parts.journal.read() as tx:
+        alert = _newest_open(tx, t.incidents.c.title == " ".join(words))
     if alert is not None:
         return tell.one(alert, said.parts)
     meant = free.read(words, now())
@@ -173,18 +195,6 @@ def _diagnose(said: Said) -> Reply:
     return steer.diagnose(
         service.name, service.environment, window or meant.window, title, said.person, said.parts
     )
-
-
-def _open_alert(said: Said, title: str) -> IncidentId | None:
-    """The open incident of an alert by this name."""
-    with said.parts.journal.read() as tx:
-        row = tx.one(
-            select(t.incidents.c.id)
-            .where(t.incidents.c.title == title, t.incidents.c.state.not_in([s.value for s in OVER]))
-            .order_by(t.incidents.c.id.desc())
-            .limit(1)
-        )
-    return IncidentId(row["id"]) if row is not None else None
 
 
 def _incidents(said: Said) -> Reply:
@@ -197,10 +207,7 @@ def _incidents(said: Said) -> Reply:
 
 
 def _history(said: Said) -> Reply:
-    named = _INCIDENT.search(said.text.upper())
-    if named is not None or not said.words:
-        from bot.journal import incidents
-
+    if _named(said.text) is not None or not said.words:
         with said.parts.journal.read() as tx:
             service = incidents.load(tx, _incident(said)).service or ""
         return tell.history(service, said.parts)
@@ -248,7 +255,7 @@ def _merge(said: Said) -> Reply:
 
 
 def _split(said: Said) -> Reply:
-    meant = tuple(w for w in said.words if w.upper().startswith("INC_"))
+    meant, _ = _apart(said.words)
     alerts = _EPISODE.findall(said.text.upper())
     return group.split(_incident(said, words=meant), alerts, said.person, said.parts)
 
@@ -259,12 +266,9 @@ def _maintenance(said: Said) -> Reply:
         return group.windows(said.parts)
     if words[0].lower() == "end":
         return group.end(words[-1].upper(), said.person, said.parts)
-    at = next((n for n, word in enumerate(words) if _SPAN.match(word.lower())), None)
-    if not at:
+    at, lasts = next(((n, span) for n, word in enumerate(words) if (span := _span(word)) is not None), (0, None))
+    if lasts is None or not at:
         return Reply(text=f"Say where and how long: {said.parts.prefix}maintenance checkout 2h REASON")
-    found = _SPAN.match(words[at].lower())
-    assert found is not None  # noqa: S101  # it just matched
-    lasts = timedelta(seconds=int(found.group(1)) * _SECONDS[found.group(2)])
     where = words[:at]
     environments = {s.environment for s in said.parts.catalogue().services}
     pattern = len(where) == 1 and where[0].partition("/")[0] in environments and "/" in where[0]
@@ -273,10 +277,9 @@ def _maintenance(said: Said) -> Reply:
 
 
 def _feedback(said: Said) -> Reply:
-    words = [w for w in said.words if not w.upper().startswith("INC_")]
+    meant, words = _apart(said.words)
     if not words or words[0].lower() not in steer.VERDICTS:
         return Reply(text=f"Say which: {said.parts.prefix}feedback INC_… right, or wrong and the cause.")
-    meant = tuple(w for w in said.words if w.upper().startswith("INC_"))
     incident_id = _incident(said, words=meant)
     return steer.feedback(incident_id, words[0].lower(), " ".join(words[1:]), said.person, said.parts)
 

@@ -1,4 +1,7 @@
-"""What people say about what belongs together, and about work that is going on: merge, split, maintenance."""
+"""What people say about what belongs together, and about work that is going on: merge, split, maintenance.
+
+Their answers name titles, scopes and reasons from outside, so they note what they may say as they say it (G14).
+"""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -6,8 +9,9 @@ from datetime import timedelta
 from actions.policy import Person
 from agents.incident.errors import BadInput
 from agents.incident.ids import IncidentId
-from bot.desk import steer
+from bot.desk import steer, tell
 from bot.journal import incidents, maintenance, merging
+from bot.surfaces.accounted import Accounted
 from bot.surfaces.ports import Reply
 from bot.wiring.parts import DeskParts
 
@@ -25,28 +29,29 @@ def merge(incident_id: IncidentId, into: IncidentId, person: Person, parts: Desk
                 return steer.refuse(person, "responder")
         reason = f"{person.name} says that they are one"
         merging.merge(tx, incident_id, into, actor=person.name, reason=reason)
-    return Reply(text=f"{incident_id} goes on in {into}.", public=True, link=parts.link(into), incident_id=into)
+    told = Accounted()
+    return tell.reply(
+        told, told.words(f"{incident_id} goes on in {into}."), link=parts.link(into), incident_id=into, public=True
+    )
 
 
 def split(incident_id: IncidentId, alerts: Sequence[str], person: Person, parts: DeskParts) -> Reply:
     """Some alerts of an incident become one of their own; without any named, they are listed."""
+    told = Accounted()
     with parts.journal.write("incident.split") as tx:
         if not steer.may_respond(person, incidents.load(tx, incident_id).subject):
             return steer.refuse(person, "responder")
         if not alerts:
             known = merging.alerts_of(tx, incident_id, SHOWN)
-            lines = tuple(f"{i}  {state}  `{service or '-'}`  “{title}”" for i, title, service, state in known)
-            return Reply(
-                text=f"Name the alerts to take out of {incident_id}: {parts.prefix}split {incident_id} EP_…",
-                lines=lines,
-            )
+            lines = [
+                f"{told.words(i)}  {state}  {told.name(service or '-')}  {told.cut(title)}"
+                for i, title, service, state in known
+            ]
+            how = f"Name the alerts to take out of {incident_id}: {parts.prefix}split {incident_id} EP_…"
+            return tell.reply(told, told.words(how), lines)
         new = merging.split(tx, incident_id, alerts, actor=person.name)
-    return Reply(
-        text=f"{len(alerts)} alert(s) of {incident_id} are {new} now.",
-        public=True,
-        link=parts.link(new),
-        incident_id=new,
-    )
+    text = told.words(f"{len(alerts)} alert(s) of {incident_id} are {new} now.")
+    return tell.reply(told, text, link=parts.link(new), incident_id=new, public=True)
 
 
 def begin(scope: str, lasts: timedelta, reason: str, person: Person, parts: DeskParts) -> Reply:
@@ -57,39 +62,44 @@ def begin(scope: str, lasts: timedelta, reason: str, person: Person, parts: Desk
         raise BadInput(f"maintenance lasts {LONGEST.days} d at most; begin it again then")
     with parts.journal.write("maintenance.begun") as tx:
         made = maintenance.begin(tx, scope=scope, reason=reason[:500], lasts=lasts, made_by=person.id)
-    return Reply(
-        text=f"Maintenance of `{scope}` until {made.ends_at:%Y-%m-%d %H:%M} UTC, by {person.name}: "
+    told = Accounted()
+    until = told.words(f"{made.ends_at:%Y-%m-%d %H:%M}")
+    return tell.reply(
+        told,
+        f"Maintenance of {told.name(scope)} until {until} UTC, by {told.text(person.name)}: "
         f"its alerts are written down and wake nobody; what is open there still closes. "
-        f"{parts.prefix}maintenance end {made.id} ends it.",
+        f"{told.words(f'{parts.prefix}maintenance end {made.id}')} ends it.",
         public=True,
     )
 
 
 def end(maintenance_id: str, person: Person, parts: DeskParts) -> Reply:
     """It is over; what still fires there is a new incident."""
+    told = Accounted()
     with parts.journal.write("maintenance.ended") as tx:
         known = next((m for m in maintenance.standing(tx, to_come=True) if m.id == maintenance_id), None)
         if known is None:
-            return Reply(text=f"There is no maintenance {maintenance_id} to end.")
+            return tell.reply(told, f"There is no maintenance {told.cut(maintenance_id)} to end.")
         if not steer.may_respond(person, known.scope):
             return steer.refuse(person, "responder")
         maintenance.end(tx, maintenance_id, person.id)
-    return Reply(
-        text=f"Maintenance of `{known.scope}` is over: what still fires there is a new incident.", public=True
-    )
+    text = f"Maintenance of {told.name(known.scope)} is over: what still fires there is a new incident."
+    return tell.reply(told, text, public=True)
 
 
 def windows(parts: DeskParts) -> Reply:
     """What goes on and what is to come."""
     with parts.journal.read() as tx:
         found = maintenance.standing(tx, to_come=True)
-    people = parts.people()
+    people, told = parts.people(), Accounted()
     lines = []
     for one in found:
-        by = people.by_id(one.made_by)
-        why = f": “{one.reason}”" if one.reason else ""
+        starts, ends = (told.words(f"{at:%m-%d %H:%M}") for at in (one.starts_at, one.ends_at))
+        why = f": {told.cut(one.reason)}" if one.reason else ""
         lines.append(
-            f"{one.id}  `{one.scope}`  {one.starts_at:%m-%d %H:%M} to {one.ends_at:%m-%d %H:%M} UTC, "
-            f"by {by.name if by is not None else one.made_by}{why}"
+            f"{told.words(one.id)}  {told.name(one.scope)}  {starts} to {ends} UTC, "
+            f"by {told.person(people, one.made_by)}{why}"
         )
-    return Reply(text=f"{len(found)} maintenance window(s)." if found else "No maintenance.", lines=tuple(lines))
+    return tell.reply(
+        told, f"{told.count(len(found))} maintenance window(s)." if found else "No maintenance.", lines
+    )

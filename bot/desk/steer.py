@@ -11,6 +11,7 @@ from bot import relook
 from bot.desk import tell
 from bot.journal import approvals, escalations, evidence, incidents, runs, stops
 from bot.journal import tables as t
+from bot.surfaces.pleas import RESPONDS
 from bot.surfaces.ports import Reply
 from bot.wiring.parts import DeskParts
 
@@ -23,7 +24,7 @@ UNDECIDED = frozenset({S.RECEIVED, S.TRIAGING, S.WAITING_ON, S.REPORTED, S.PROPO
 
 def may_respond(person: Person, subject: str = "") -> bool:
     """Responders, approvers and leads may stop, hold, take over, ask and judge."""
-    return any(person.may(role, subject) for role in ("responder", "approver", "lead"))
+    return any(person.may(role, subject) for role in RESPONDS)
 
 
 def refuse(person: Person, role: str) -> Reply:

@@ -9,7 +9,6 @@ from datetime import datetime
 
 from sqlalchemy import func, select
 
-from actions.policy import People
 from agents.incident.finding import Finding
 from agents.incident.ids import IncidentId
 from agents.incident.incident import Incident
@@ -35,11 +34,19 @@ EFFECT = 200
 """What an action's effect may cost in a list."""
 
 
-def _reply(
-    told: Accounted, text: str, lines: Iterable[str], link: str = "", incident_id: IncidentId | None = None
+def reply(
+    told: Accounted,
+    text: str,
+    lines: Iterable[str] = (),
+    link: str = "",
+    incident_id: IncidentId | None = None,
+    *,
+    public: bool = False,
 ) -> Reply:
+    """An answer that says what *told* has noted, and may say nothing else."""
     said = tuple(lines)  # said before it is asked what may be said
-    return Reply(text=text, lines=said, link=link, incident_id=incident_id, accounted=frozenset(told.known))
+    may = frozenset(told.known)
+    return Reply(text=text, lines=said, link=link, public=public, incident_id=incident_id, accounted=may)
 
 
 def listed(parts: DeskParts, *, service: str = "", mine: str = "", every: bool = False) -> Reply:
@@ -58,9 +65,9 @@ def listed(parts: DeskParts, *, service: str = "", mine: str = "", every: bool =
         lines = [_line(incidents.load(tx, i), tx.now, tx, parts, told) for i in ids[:MOST]]
     what = f" of {told.cut(service)}" if service else " that you have" if mine else ""
     if not ids:
-        return _reply(told, f"No {'' if every else 'open '}incidents{what}.", ())
+        return reply(told, f"No {'' if every else 'open '}incidents{what}.", ())
     more = [f"… and {told.count(len(ids) - MOST)} more; the page has them all"] if len(ids) > MOST else []
-    return _reply(told, f"{told.count(len(ids))} {'' if every else 'open '}incident(s){what}:", (*lines, *more))
+    return reply(told, f"{told.count(len(ids))} {'' if every else 'open '}incident(s){what}:", (*lines, *more))
 
 
 def _line(incident: Incident, at: datetime, tx: Tx, parts: DeskParts, told: Accounted) -> str:
@@ -100,7 +107,7 @@ def one(incident_id: IncidentId, parts: DeskParts) -> Reply:
             lines.append(f"Action: {effect} · {run.state.lower().replace('_', ' ')}")
         if incident.reason:
             lines.append(f"Why it stands here: {told.cut(incident.reason)}")
-    return _reply(told, told.words(incident_id), lines, parts.link(incident_id), incident_id)
+    return reply(told, told.words(incident_id), lines, parts.link(incident_id), incident_id)
 
 
 def why(incident_id: IncidentId, parts: DeskParts) -> Reply:
@@ -115,7 +122,7 @@ def why(incident_id: IncidentId, parts: DeskParts) -> Reply:
     told.finding(finding)
     first = finding.text.splitlines()[0] if finding.text else "No finding yet."
     lines = [*_reasons(finding, told), *thoughts.reasons(record, told)]
-    return _reply(told, first, lines, parts.link(incident_id), incident_id)
+    return reply(told, first, lines, parts.link(incident_id), incident_id)
 
 
 def _reasons(finding: Finding, told: Accounted) -> Iterable[str]:
@@ -148,10 +155,10 @@ def history(service: str, parts: DeskParts) -> Reply:
         )
         lines = [_told(IncidentId(r["id"]), tx, told) for r in rows[:MOST]]
     if not lines:
-        return _reply(told, f"No incident of {told.cut(service)} is on record.", ())
+        return reply(told, f"No incident of {told.cut(service)} is on record.", ())
     more = ["… and earlier ones; the page has them"] if len(rows) > MOST else []
     note = "By service and alert only: likeness of symptoms is not compared yet."
-    return _reply(told, f"Incidents of {told.cut(service)}, newest first:", (*lines, *more, note))
+    return reply(told, f"Incidents of {told.cut(service)}, newest first:", (*lines, *more, note))
 
 
 def _told(incident_id: IncidentId, tx: Tx, told: Accounted) -> str:
@@ -188,14 +195,14 @@ def pending(parts: DeskParts) -> Reply:
     if not found:
         return Reply(text="No question waits for an answer.")
     how = f"Press a button on the card, or: {parts.prefix}approve ID, {parts.prefix}reject ID REASON"
-    return _reply(told, f"{told.count(len(found))} question(s) wait:", (*lines, how))
+    return reply(told, f"{told.count(len(found))} question(s) wait:", (*lines, told.words(how)))
 
 
 def audit(subject: str, parts: DeskParts) -> Reply:
     """The trail of an incident. The observability audit of a service is not built yet, and says so."""
     told = Accounted()
     if not subject.startswith("INC_"):
-        return _reply(
+        return reply(
             told,
             f"The observability audit of {told.cut(subject) if subject else 'a service'} is not built yet.",
             ("What could not be seen in an incident is named on its card, and by why.",),
@@ -212,7 +219,7 @@ def audit(subject: str, parts: DeskParts) -> Reply:
     lines = [f"{told.at(e['at'])} {told.cut(e['actor'])}: {named(e['kind'])}" for e in reversed(events)]
     left = told.count(total - len(events))
     more = [f"… and {left} earlier lines; the page has them all"] if total > len(events) else []
-    return _reply(
+    return reply(
         told,
         f"{told.count(total)} line(s) of {told.words(subject)}. {_chained(held, told)}",
         (*(f"Broken: {told.cut(why)}" for why in held.broken), *more, *lines),
@@ -246,26 +253,23 @@ def status(parts: DeskParts) -> Reply:
         ).scalar_one()
         stored = tx.run(select(func.count()).select_from(t.inbox).where(t.inbox.c.state == "stored")).scalar_one()
         live = len(runs.in_state(tx, *(runs.LIVE - runs.WAITING)))
-    people = parts.people()
+    people, told = parts.people(), Accounted()
     stopped = [
-        f"Stopped: {'everything' if s.scope == '*' else s.scope}, by {_person(people, s.stopped_by)} "
-        f"at {s.at:%H:%M:%S}"
+        f"Stopped: {'everything' if s.scope == '*' else told.name(s.scope)}, "
+        f"by {told.person(people, s.stopped_by)} at {told.at(s.at)}"
         for s in standing
     ]
-    return Reply(
-        text="Stopped." if standing else "Running.",
-        lines=(
+    return reply(
+        told,
+        "Stopped." if standing else "Running.",
+        (
             *stopped,
-            f"Incidents open: {open_} · questions waiting: {asked} · actions under way: {live}",
-            f"Deliveries not parsed yet: {stored} · jobs not rung yet: {unheard}",
+            f"Incidents open: {told.count(open_)} · questions waiting: {told.count(asked)} · "
+            f"actions under way: {told.count(live)}",
+            f"Deliveries not parsed yet: {told.count(stored)} · jobs not rung yet: {told.count(unheard)}",
             "Budgets, breakers and phases per service are not built yet.",
         ),
     )
-
-
-def _person(people: People, person_id: str) -> str:
-    found = people.by_id(person_id)
-    return found.name if found is not None else person_id
 
 
 def joined(lines: Sequence[str], most: int) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from actions.approval import ApprovalState
+from bot.desk import tell
 from bot.journal import approvals, runs
 from bot.surfaces import brief
 from bot.surfaces.accounted import Accounted
@@ -51,9 +52,4 @@ def plan(approval_id: str, hash8: str, parts: DeskParts) -> Reply:
             link=link,
         )
     how = f"To approve exactly this: {parts.prefix}approve {approval_id} {brief.word(asked)}"
-    return Reply(
-        text=f"The whole plan of {told.name(approval_id)}:",
-        lines=(*lines, told.words(how)),
-        link=link,
-        accounted=frozenset(told.known),
-    )
+    return tell.reply(told, f"The whole plan of {told.name(approval_id)}:", (*lines, told.words(how)), link)

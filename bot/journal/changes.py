@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import and_, false, or_, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from agents.incident.incident import Change, ChangeKind, ChangeOutcome
 from bot.journal import tables as t
@@ -19,9 +18,8 @@ BROUGHT = (ChangeOutcome.SUCCEEDED.value, ChangeOutcome.ROLLED_BACK.value)
 
 def save_change(tx: Tx, change: Change) -> bool:
     """Store what one event says of a change, or move the change's row by it; false when it says nothing new."""
-    new = tx.one(
-        _insert(tx).values(id=change.id, **_values(change)).on_conflict_do_nothing().returning(t.changes.c.id)
-    )  # psycopg counts no rows of an INSERT
+    insert = tx.insert(t.changes).values(id=change.id, **_values(change)).on_conflict_do_nothing()
+    new = tx.one(insert.returning(t.changes.c.id))  # psycopg counts no rows of an INSERT
     if new is not None:
         return True
     row = tx.one(select(t.changes).where(t.changes.c.id == change.id).with_for_update())
@@ -163,8 +161,3 @@ def _values(change: Change) -> dict[str, Any]:
 def _change(row: Any) -> Change:
     # Records of an older version hold neither outcome nor version.
     return replace(load(Change, row["record"]), outcome=ChangeOutcome(row["outcome"]), version=row["version"])
-
-
-def _insert(tx: Tx) -> Any:
-    """An INSERT that knows what to do on conflict, in either dialect."""
-    return sqlite.insert(t.changes) if tx.dialect == "sqlite" else postgresql.insert(t.changes)

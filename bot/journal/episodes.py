@@ -19,10 +19,10 @@ from bot import grouping as g
 from bot.grouping import Grouping, Kind, Rules
 from bot.journal import incidents, maintenance, placing
 from bot.journal import tables as t
-from bot.journal.incidents import OVER
+from bot.journal.incidents import ENGINE, OVER
 from bot.journal.journal import Tx
 from bot.journal.maintenance import Maintenance
-from bot.journal.placing import ENGINE
+from bot.journal.merging import alert_of
 
 S = IncidentState
 OPEN, HOLDING, ENDED = "open", "holding", "ended"
@@ -129,8 +129,7 @@ def _refresh(tx: Tx, incident_id: IncidentId, source: str) -> None:
         tx.turn_card(incident_id)
         return
     incidents.fires(tx, incident_id, firing=False)
-    held = tx.one(select(_e.id).where(_e.incident_id == incident_id, _e.state == HOLDING).limit(1))
-    tx.event(incident_id, source, "alert.resolved", held=held is not None)
+    tx.event(incident_id, source, "alert.resolved", held=held(tx, incident_id))
     tx.ring("settle", incident_id)
 
 
@@ -321,26 +320,10 @@ def after_maintenance(tx: Tx, grouping: Grouping) -> None:
     )
     windows = maintenance.standing(tx)
     for row in rows:
-        alert = _alert(row)
+        alert = alert_of(row)
         if not any(m.covers(alert) for m in windows):
             tx.run(t.episodes.update().where(_e.id == row["id"]).values(state=ENDED, firing=False))
             _begin(tx, alert, {**row, "incident_id": None}, grouping, windows)
-
-
-def _alert(row: Row) -> Alert:
-    return Alert(
-        source=row["source"],
-        identity=row["identity"],
-        status=AlertStatus.FIRING,
-        title=row["title"],
-        severity=Severity(row["severity"]),
-        service=row["service"],
-        environment=row["environment"],
-        started_at=row["started_at"],
-        at=row["at"],
-        entity=row["entity"],
-        labels=row["labels"],
-    )
 
 
 def held(tx: Tx, incident_id: IncidentId) -> bool:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from sqlalchemy import select
 
@@ -38,7 +37,7 @@ def keep(
             raise BadInput(f"the bytes for blob {digest} have another hash (BLOB_MISMATCH); they were not kept")
         new.append({"sha256": digest, "bytes": data})
     if new:
-        tx.run(_ignore(tx, t.blobs), new)
+        tx.run(tx.insert(t.blobs).on_conflict_do_nothing(), new)
     for incident_id in dict.fromkeys(item.incident_id for item in items):
         mine = [item for item in items if item.incident_id == incident_id]
         _keep(tx, incident_id, mine, attempt=attempt, look=look, purpose=purpose)
@@ -77,15 +76,6 @@ def _keep(
         tx.run(t.evidence.insert(), rows)
         actors = {item.id: item.fetched_by.value for item in items}
         chain.add(tx, incident_id, [(chain.EVIDENCE, str(r["id"]), r["record"], actors[r["id"]]) for r in rows])
-
-
-def _ignore(tx: Tx, table: Any) -> Any:
-    """INSERT that leaves an existing row alone, in either dialect."""
-    from sqlalchemy.dialects import postgresql, sqlite
-
-    dialect = tx.dialect
-    insert = sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
-    return insert.on_conflict_do_nothing()
 
 
 def of_look(tx: Tx, incident_id: IncidentId, *, attempt: int, look: int) -> tuple[Evidence, ...]:

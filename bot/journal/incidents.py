@@ -18,6 +18,8 @@ from bot.journal.journal import Tx
 
 S = IncidentState
 OVER = frozenset({S.RESOLVED, S.CLOSED, S.SUPPRESSED, S.MERGED})
+ENGINE = "grouping"
+"""Who did it, in the history; and what is done by one transaction at a time."""
 
 
 def _incident(row: Mapping[str, Any]) -> Incident:
@@ -196,7 +198,7 @@ def look_from(tx: Tx, incident: Incident, after: timedelta, *, actor: str) -> No
 def placed(tx: Tx, incident_id: IncidentId, service: Service) -> None:
     """It is about this service, as it turned out."""
     tx.run(t.incidents.update().where(t.incidents.c.id == incident_id).values(service=service.name))
-    tx.event(incident_id, "grouping", "incident.placed", service=service.name)
+    tx.event(incident_id, ENGINE, "incident.placed", service=service.name)
 
 
 def more_urgent(tx: Tx, than: Incident) -> IncidentId | None:
@@ -217,7 +219,7 @@ def open_asked(
     tx: Tx, *, service: str, environment: str, title: str, person_id: str, name: str, window: timedelta | None
 ) -> tuple[IncidentId, bool]:
     """The open incident of a service, or a new one that a person asked for. Returns it and whether it is new."""
-    tx.serialise("grouping")
+    tx.serialise(ENGINE)
     live = tx.one(
         select(t.incidents.c.id)
         .where(

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Executable,
     Result,
     Select,
+    Table,
     create_engine,
     event,
     inspect,
@@ -47,6 +48,7 @@ class Tx:
         self._connection = connection
         self.dialect = connection.dialect.name
         self.rung: list[tuple[int, str, str]] = []
+        self._alone: set[str] = set()
         self._read_at: tuple[datetime, float] | None = None
 
     @property
@@ -69,6 +71,16 @@ class Tx:
         """Execute one statement."""
         return self._connection.execute(statement, values)
 
+    def insert(self, table: Table) -> Any:
+        """An INSERT that can say what to do where the row is there already, in this database's dialect."""
+        if self.dialect == "postgresql":
+            from sqlalchemy.dialects import postgresql
+
+            return postgresql.insert(table)
+        from sqlalchemy.dialects import sqlite
+
+        return sqlite.insert(table)
+
     def changed(self, statement: Executable) -> int:
         """Execute one statement that writes, and say how many rows it changed."""
         result = self._connection.execute(statement)
@@ -86,8 +98,9 @@ class Tx:
 
     def serialise(self, what: str) -> None:
         """From here to the commit, one transaction at a time does *what*. SQLite has one writer anyway."""
-        if self.dialect == "postgresql":
+        if self.dialect == "postgresql" and what not in self._alone:
             self._connection.execute(text("SELECT pg_advisory_xact_lock(hashtext(:what))"), {"what": what})
+            self._alone.add(what)
 
     def ring(self, job: str, subject: str) -> None:
         """Have the queue told, once this transaction is committed and again until it was."""

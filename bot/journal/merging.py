@@ -1,6 +1,7 @@
 """Two incidents that are one, and one that is two: alerts go from one to the other, nothing is deleted."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from sqlalchemy import select
 
@@ -10,7 +11,7 @@ from agents.incident.incident import Alert, AlertStatus, Incident, Severity
 from agents.incident.lifecycle import IncidentState
 from bot.journal import approvals, incidents, runs
 from bot.journal import tables as t
-from bot.journal.incidents import OVER
+from bot.journal.incidents import ENGINE, OVER
 from bot.journal.journal import Tx
 
 S = IncidentState
@@ -28,7 +29,7 @@ def merge(
     Raises Refused where an action runs for it, where either is over, or where they are of two environments:
     what is read for one could then be read for the other.
     """
-    tx.serialise("grouping")
+    tx.serialise(ENGINE)
     if incident_id == into:
         raise Refused("an incident cannot be merged into itself")
     first, second = sorted((incident_id, into))
@@ -65,7 +66,7 @@ def merge(
 
 def split(tx: Tx, incident_id: IncidentId, episode_ids: Sequence[str], *, actor: str) -> IncidentId:
     """Some alerts of an incident are a matter of their own: a new incident, looked into from the start."""
-    tx.serialise("grouping")
+    tx.serialise(ENGINE)
     incident = incidents.load(tx, incident_id, lock=True)
     if incident.state in OVER:
         raise Refused(f"{incident.id} is {incident.state.lower()} already; nothing was split off")
@@ -77,23 +78,7 @@ def split(tx: Tx, incident_id: IncidentId, episode_ids: Sequence[str], *, actor:
         raise BadInput(f"none of these alerts is in {incident_id}; it has {known}")
     if len(chosen) == len(rows):
         raise Refused(f"that would leave {incident_id} without an alert; nothing was split off")
-    row = chosen[0]
-    new = incidents.open_one(
-        tx,
-        Alert(
-            source=row["source"],
-            identity=row["identity"],
-            status=AlertStatus.FIRING,
-            title=row["title"],
-            severity=Severity(row["severity"]),
-            service=row["service"],
-            environment=row["environment"],
-            started_at=row["started_at"],
-            entity=row["entity"],
-            labels=row["labels"],
-        ),
-        priority=incident.priority,
-    )
+    new = incidents.open_one(tx, alert_of(chosen[0]), priority=incident.priority)
     tx.run(t.episodes.update().where(_e.id.in_([r["id"] for r in chosen])).values(incident_id=new))
     left = [r for r in rows if r["id"] not in wanted]
     for where, of in ((new, chosen), (incident_id, left)):
@@ -103,6 +88,23 @@ def split(tx: Tx, incident_id: IncidentId, episode_ids: Sequence[str], *, actor:
     tx.ring("diagnose", new)
     tx.ring("settle", incident_id)
     return new
+
+
+def alert_of(row: Mapping[str, Any]) -> Alert:
+    """The firing alert that an episode was begun by, as far as the episode keeps it."""
+    return Alert(
+        source=row["source"],
+        identity=row["identity"],
+        status=AlertStatus.FIRING,
+        title=row["title"],
+        severity=Severity(row["severity"]),
+        service=row["service"],
+        environment=row["environment"],
+        started_at=row["started_at"],
+        at=row["at"],
+        entity=row["entity"],
+        labels=row["labels"],
+    )
 
 
 def alerts_of(tx: Tx, incident_id: IncidentId, limit: int = 50) -> Sequence[tuple[str, str, str, str]]:

@@ -6,8 +6,6 @@ from datetime import timedelta
 from enum import StrEnum
 
 from sqlalchemy import exists, func, select
-from sqlalchemy.dialects.postgresql import insert as insert_postgresql
-from sqlalchemy.dialects.sqlite import insert as insert_sqlite
 
 from bot.journal import refusals
 from bot.journal import tables as t
@@ -42,11 +40,10 @@ class Notice:
 
 def once(tx: Tx, notice: Notice) -> None:
     """Have it told, unless the same trouble of the same source was told lately."""
-    insert = insert_postgresql if tx.dialect == "postgresql" else insert_sqlite
     tx.run(t.notices.delete().where(t.notices.c.made_at < tx.now - AGAIN))
     detail = notice.detail.encode("utf-8", "replace").decode().replace("\x00", "\ufffd")[:300]
     values = {"source": notice.source, "trouble": notice.trouble.value, "detail": detail}
-    tx.run(insert(t.notices).values(made_at=tx.now, **values).on_conflict_do_nothing())
+    tx.run(tx.insert(t.notices).values(made_at=tx.now, **values).on_conflict_do_nothing())
 
 
 def of_refusals(tx: Tx) -> None:

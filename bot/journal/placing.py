@@ -13,13 +13,10 @@ from bot import grouping as g
 from bot.grouping import Grouping, Kind, Meets, Open, Rule, Rules, Scene, Use
 from bot.journal import incidents, storms
 from bot.journal import tables as t
-from bot.journal.incidents import OVER
+from bot.journal.incidents import ENGINE, OVER
 from bot.journal.journal import Tx
 
 S = IncidentState
-ENGINE = "grouping"
-"""Who did it, in the history; and what is done by one transaction at a time."""
-
 _e = t.episodes.c
 
 
@@ -63,7 +60,7 @@ def _open(tx: Tx, alert: Alert, service: Service | None, grouping: Grouping) -> 
         .where(
             i.state.not_in([s.value for s in OVER]),
             i.asked_by.is_(None),
-            i.environment == alert.environment if alert.environment is not None else i.environment.is_(None),
+            i.environment == alert.environment,  # none stated is an environment of its own: IS NULL
             or_(
                 i.service.in_(names),
                 and_(i.source == alert.source, i.group_key == (alert.group or "")),

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import insert as insert_postgresql
-from sqlalchemy.dialects.sqlite import insert as insert_sqlite
 
 from bot.journal import tables as t
 from bot.journal.journal import Tx
@@ -23,9 +21,8 @@ class Refusal:
 
 def add(tx: Tx, counted: Mapping[Refusal, int]) -> None:
     """Add to what is counted already, also by other receivers."""
-    insert = insert_postgresql if tx.dialect == "postgresql" else insert_sqlite
     for refusal, count in sorted(counted.items()):  # in one order, so that two receivers never wait crosswise
-        new = insert(t.refusals).values(
+        new = tx.insert(t.refusals).values(
             source=refusal.source, reason=refusal.reason, minute=refusal.minute, count=count
         )
         tx.run(

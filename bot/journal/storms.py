@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from sqlalchemy import ColumnElement, case, func, select
+from sqlalchemy import case, func, select
 
 from agents.incident.ids import IncidentId
 from agents.incident.incident import Alert, Severity
@@ -13,7 +13,7 @@ from bot import grouping as g
 from bot.grouping import Grouping, Kind, Rules
 from bot.journal import incidents, merging
 from bot.journal import tables as t
-from bot.journal.incidents import OVER
+from bot.journal.incidents import ENGINE, OVER
 from bot.journal.journal import Tx
 
 S = IncidentState
@@ -23,17 +23,13 @@ ABSORBED = frozenset({S.RECEIVED, S.TRIAGING, S.WAITING_ON, S.REPORTED})
 """Incidents that nobody decides on yet; what people were asked about stays on its own."""
 
 
-def _here(environment: str | None, column: ColumnElement[str | None]) -> ColumnElement[bool]:
-    return column == environment if environment is not None else column.is_(None)
-
-
 def active(tx: Tx, environment: str | None, rules: Rules) -> IncidentId | None:
     """The storm that goes on in an environment: open, and its last alert is not long ago."""
     row = tx.one(
         select(_i.id)
         .where(
             _i.kind == Kind.STORM.value,
-            _here(environment, _i.environment),
+            _i.environment == environment,
             _i.state.not_in([s.value for s in OVER]),
             _i.last_alert_at >= tx.now - rules.storm_within,
         )
@@ -52,13 +48,13 @@ def begins(tx: Tx, alert: Alert, grouping: Grouping) -> bool:
         .where(
             _i.kind == Kind.ORDINARY.value,
             _i.asked_by.is_(None),
-            _here(alert.environment, _i.environment),
+            _i.environment == alert.environment,
             _i.opened_at >= since,
             _i.state.not_in([S.SUPPRESSED.value, S.MERGED.value]),
         )
     )
     alerting = select(_e.service).where(
-        _here(alert.environment, _e.environment),
+        _e.environment == alert.environment,
         _e.state == "open",
         _e.last_seen_at >= since,
         _e.service.is_not(None),
@@ -83,16 +79,16 @@ def begin(tx: Tx, alert: Alert, rules: Rules) -> IncidentId:
             _i.kind == Kind.ORDINARY.value,
             _i.asked_by.is_(None),
             _i.owner.is_(None),
-            _here(alert.environment, _i.environment),
+            _i.environment == alert.environment,
             _i.opened_at >= since,
             _i.state.in_([s.value for s in ABSORBED]),
         )
     )
     for row in rows:
         one = IncidentId(row["id"])
-        merging.merge(tx, one, storm, actor="grouping", reason="many alerts at once", told=False)
-    tx.event(storm, "grouping", "storm.began", incidents=len(rows))
-    incidents.look_from(tx, incidents.load(tx, storm), rules.storm_gather, actor="grouping")
+        merging.merge(tx, one, storm, actor=ENGINE, reason="many alerts at once", told=False)
+    tx.event(storm, ENGINE, "storm.began", incidents=len(rows))
+    incidents.look_from(tx, incidents.load(tx, storm), rules.storm_gather, actor=ENGINE)
     return storm
 
 

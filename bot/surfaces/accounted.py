@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from actions.policy import People
 from agents.incident.finding import Finding
 from agents.incident.quantities import QUANTITIES
 from agents.render import clock, number, quoted, tokens
@@ -33,6 +34,11 @@ class Accounted:
         short = words(value, self.most)
         self.was_cut |= short.endswith(MARK) and not value.rstrip().endswith(MARK)
         return self.text(short)
+
+    def person(self, people: People, person_id: str) -> str:
+        """Who somebody is, in quotes; by id when the directory does not have them any more."""
+        found = people.by_id(person_id)
+        return self.text(found.name if found is not None else person_id)
 
     def finding(self, finding: Finding) -> Finding:
         """*finding*, whose words were held against its facts when it was made."""

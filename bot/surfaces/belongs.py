@@ -6,7 +6,7 @@ from datetime import timedelta
 from agents.incident.incident import Incident, Severity
 from agents.incident.lifecycle import IncidentState
 from bot.grouping import Kind
-from bot.journal import episodes, storms
+from bot.journal import episodes
 from bot.journal.journal import Tx
 from bot.journal.storms import Tally
 from bot.surfaces.accounted import Accounted
@@ -19,16 +19,15 @@ MANY = 10
 """Alerts of one incident from which on its card is edited less often."""
 
 
-def apart(tx: Tx, incident: Incident) -> timedelta:
+def apart(tx: Tx, incident: Incident, tally: Tally) -> timedelta:
     """Between two edits of its card at least; where many alerts came and it lasts, a tenth of its age."""
-    if incident.kind != Kind.STORM and storms.tally(tx, incident.id).alerts < MANY:
+    if incident.kind != Kind.STORM and tally.alerts < MANY:
         return timedelta(0)
     return max(APART, (tx.now - incident.opened_at) / 10)
 
 
-def belongs(tx: Tx, incident: Incident, told: Accounted) -> tuple[str, ...]:
+def belongs(tx: Tx, incident: Incident, tally: Tally, told: Accounted) -> tuple[str, ...]:
     """The lines of a card; none for an incident that is one alert and stands alone."""
-    tally = storms.tally(tx, incident.id)
     lines: list[str] = []
     if incident.kind == Kind.STORM:
         lines += _storm(tally, told)

@@ -12,7 +12,7 @@ from agents.incident.finding import Finding, FindingState
 from agents.incident.ids import IncidentId
 from agents.incident.incident import Incident
 from agents.incident.lifecycle import IncidentState
-from bot.journal import evidence, incidents, runs, spending, stops
+from bot.journal import evidence, incidents, runs, spending, stops, storms
 from bot.journal import tables as t
 from bot.journal.journal import Tx
 from bot.surfaces import thoughts
@@ -73,6 +73,7 @@ def card(tx: Tx, incident_id: IncidentId, people: People, *, link: str = "") -> 
     if finding is not None:
         told.finding(finding)
     all_runs = runs.of_incident(tx, incident_id)
+    tally = storms.tally(tx, incident_id)
     asks = tuple(ask_of(tx, run, same_before(all_runs, run), finding, people, told) for run in all_runs)
     last = asks[-1] if asks else None
     owner = people.by_id(row["owner"]) if row["owner"] else None
@@ -81,7 +82,7 @@ def card(tx: Tx, incident_id: IncidentId, people: People, *, link: str = "") -> 
         state += f"; {told.text(owner.name)} has taken over, the bot does nothing on its own"
     stopped = stops.standing(tx, incident.subject)
     if stopped is not None:
-        state += f"; stopped by {told.text(_name(people, stopped.stopped_by))}, nothing is run"
+        state += f"; stopped by {told.person(people, stopped.stopped_by)}, nothing is run"
     if last is not None and last[1] is not None and last[0].waiting:
         state += f"; it waits for an answer until {told.at(last[1].deadline)}, else it expires and nothing is run"
     return Card(
@@ -92,14 +93,14 @@ def card(tx: Tx, incident_id: IncidentId, people: People, *, link: str = "") -> 
         summary=(
             *_summary(finding, incident, tx, told),
             *_model(tx, incident, told),
-            *belongs(tx, incident, told),
+            *belongs(tx, incident, tally, told),
         ),
         finding_id=finding.id if finding is not None else None,
         finding=_told(finding) if finding is not None else (),
         actions=tuple(
             {ask.id: _so_far(run, ask, a, told) for run, (ask, a) in zip(all_runs, asks, strict=True)}.values()
         ),
-        outcome=outcome_of(tx, incident_id, told),
+        outcome=outcome_of(tx, all_runs, told),
         reason=told.cut(incident.reason) if adds(incident.reason, finding) else "",
         chart=chart_of(tx, incident_id, finding, told) if finding is not None else None,
         asks=tuple(ask for ask, _ in asks),
@@ -109,14 +110,9 @@ def card(tx: Tx, incident_id: IncidentId, people: People, *, link: str = "") -> 
         accounted=frozenset(told.known),
         reported=finding is not None and incident.state is not S.TRIAGING,
         over=incident.state in {S.MITIGATED, S.RESOLVED, S.CLOSED, S.MERGED},
-        apart=apart(tx, incident),
+        apart=apart(tx, incident, tally),
         loud=incident.state in {S.REPORTED, S.NEEDS_HUMAN, S.MITIGATED, S.RESOLVED, S.CLOSED},
     )
-
-
-def _name(people: People, person_id: str) -> str:
-    person = people.by_id(person_id)
-    return person.name if person is not None else person_id
 
 
 def _headline(incident: Incident, at: datetime, told: Accounted) -> str:

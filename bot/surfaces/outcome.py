@@ -1,8 +1,10 @@
 """What an action is held against, and what was measured of it afterwards."""
 
+from collections.abc import Sequence
+
+from actions.ports import Run
 from actions.verification import Mark, Measured, Target, mark
-from agents.incident.ids import IncidentId
-from bot.journal import runs, verifications
+from bot.journal import verifications
 from bot.journal.journal import Tx
 from bot.surfaces.accounted import Accounted
 
@@ -17,10 +19,9 @@ def expected(target: Target, told: Accounted) -> str:
     return f"{told.name(_place(target))} {told.title(c.quantity)} {SIGNS.get(c.op, c.op)} {value}"
 
 
-def outcome_of(tx: Tx, incident_id: IncidentId, told: Accounted) -> tuple[str, ...]:
-    """The newest verification: a mark for each sample, and what changed from before to now."""
-    done = runs.of_incident(tx, incident_id)
-    found = verifications.of_run(tx, done[-1].id) if done else None
+def outcome_of(tx: Tx, all_runs: Sequence[Run], told: Accounted) -> tuple[str, ...]:
+    """The verification of the newest run: a mark for each sample, and what changed from before to now."""
+    found = verifications.of_run(tx, all_runs[-1].id) if all_runs else None
     if found is None or not found[2]:
         return ()
     row, check, samples = found

@@ -22,8 +22,7 @@ def plea_of(tx: Tx, incident: Incident, people: People, told: Accounted, finding
     lines = _why(standing.reason, told, finding)
     if standing.acked_by:
         at = f" at {told.at(standing.acked_at)}" if standing.acked_at else ""
-        has = people.by_id(standing.acked_by)
-        lines.append(f"{told.text(has.name if has is not None else standing.acked_by)} has it{at}.")
+        lines.append(f"{told.person(people, standing.acked_by)} has it{at}.")
     elif not called:
         over = f" for {told.name(incident.subject)}" if incident.subject else ""
         lines.append(f"Nobody may respond{over}: give somebody that role in config/people.yaml.")

@@ -371,6 +371,7 @@ class Recorder:
         self.fails: Exception | None = None
         self.lose_answer = False
         self.at: dict[str, str] = {}
+        self.buttons: dict[str, list[str]] = {}
 
     def layout(self, card_):
         return messages(card_)
@@ -380,6 +381,7 @@ class Recorder:
             raise self.fails
         self.said.append(("post", message.key.partition("/")[2]))
         self.at[message.key] = message.key
+        self.buttons[message.key] = [b.label for b in message.buttons]
         if self.lose_answer:
             raise KeyboardInterrupt
         return message.key
@@ -389,6 +391,7 @@ class Recorder:
 
     async def edit(self, ref, message):
         self.said.append(("edit", ref.partition("/")[2]))
+        self.buttons[ref] = [b.label for b in message.buttons]
 
     async def detail(self, root, lines, link=""):
         self.said.append(("detail", str(len(lines))))
@@ -443,6 +446,21 @@ def test_a_post_whose_answer_was_lost_is_found_again_and_not_posted_twice(journa
     surface.lose_answer = False
     spoken(journal, surface)
     assert [said for said in surface.said if said == ("post", "root")] == [("post", "root")]
+
+
+def test_a_question_whose_answer_was_lost_loses_its_buttons_when_it_was_decided_meanwhile(journal, parts):
+    surface = Recorder()
+    question = ask(journal)
+    surface.lose_answer = True
+    with pytest.raises(KeyboardInterrupt):
+        spoken(journal, surface)
+    surface.lose_answer = False
+    asked = f"{question.incident_id}/ask:{question.run_id}"
+    assert surface.buttons[asked] == ["Approve", "Reject"]
+    press(parts, button("r", question.approval_id, question.proposal.plan_hash))
+    spoken(journal, surface)
+    assert surface.buttons[asked] == []
+    assert [what for what, key in surface.said if key == f"ask:{question.run_id}"] == ["post", "edit"]
 
 
 def test_a_surface_that_was_down_is_brought_up_to_date_without_a_message_for_each_step(journal, parts):

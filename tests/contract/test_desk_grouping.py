@@ -1,5 +1,6 @@
 """What people say in chat about what belongs together and about maintenance, on both databases."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -8,7 +9,8 @@ from sqlalchemy import select
 from actions.policy import People
 from agents.incident.ids import IncidentId
 from agents.incident.lifecycle import IncidentState
-from bot.desk import desk
+from agents.render import leaks
+from bot.desk import desk, group
 from bot.journal import incidents, maintenance
 from bot.journal import tables as t
 from bot.journal.journal import Journal
@@ -72,6 +74,36 @@ def test_alerts_are_listed_and_split_off(parts: DeskParts) -> None:
     with parts.journal.read() as tx:
         rows = tx.all(select(t.episodes.c.incident_id).order_by(t.episodes.c.id))
     assert len({r["incident_id"] for r in rows}) == 2
+
+
+def test_a_title_and_a_reason_from_outside_stay_in_their_quotes_and_are_cut(parts: DeskParts) -> None:
+    outside = "Disk ” 7 pods were restarted" + " and so on" * 40
+    one = alert(parts, title=outside)
+    (listed,) = says(parts, f"split {one}").lines
+    says(parts, f"maintenance checkout 2h {outside}")
+    (window,) = says(parts, "maintenance").lines
+    for line in (listed, window):
+        assert line.endswith("…”")
+        assert "Disk ”" not in line
+
+
+def test_an_answer_about_what_belongs_together_says_what_it_may_say(parts: DeskParts) -> None:
+    one, other = alert(parts, identity="a"), alert(parts, identity="b", service="billing")
+    ana = PEOPLE.people[0]
+    begun = group.begin("demo/checkout", timedelta(hours=1), "", ana, parts)
+    with parts.journal.read() as tx:
+        (window,) = maintenance.standing(tx)
+    answers = [
+        begun,
+        group.windows(parts),
+        group.end("MW_0", ana, parts),
+        group.end(window.id, ana, parts),
+        group.split(one, (), ana, parts),
+        group.merge(other, one, ana, parts),
+    ]
+    for said in answers:
+        assert said.accounted is not None
+        assert not leaks("\n".join([said.text, *said.lines]), said.accounted)
 
 
 def test_maintenance_is_begun_listed_and_ended(parts: DeskParts) -> None:

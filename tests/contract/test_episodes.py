@@ -12,7 +12,7 @@ from agents.incident.catalogue import Catalogue, Service
 from agents.incident.errors import BadInput, Refused
 from agents.incident.ids import IncidentId
 from agents.incident.incident import AlertStatus, Incident, Severity
-from agents.incident.lifecycle import IncidentState
+from agents.incident.lifecycle import ActionState, IncidentState
 from bot.grouping import Grouping, Kind, Rule, Rules, Use
 from bot.journal import approvals, episodes, incidents, maintenance, merging, runs, storms
 from bot.journal import tables as t
@@ -20,7 +20,7 @@ from bot.journal.journal import Journal
 from tests.builders import NOON, a_finding, a_policy, a_proposal, take
 from tests.conftest import Rung
 
-S = IncidentState
+A, S = ActionState, IncidentState
 FIRING, RESOLVED, ACKED, NOTED = AlertStatus
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
 
@@ -594,9 +594,15 @@ def test_what_must_stay_apart_is_not_merged(desk: Desk, why: str) -> None:
     if why == "over":
         desk.moved(other, S.RESOLVED)
     if why == "acting":
-        desk.moved(one, S.TRIAGING, S.REPORTED, S.PROPOSED, S.MITIGATING)
+        desk.moved(one, S.TRIAGING, S.REPORTED, S.PROPOSED)
+        with desk.journal.write("test.acting") as tx:
+            made = a_proposal(finding=a_finding(incident_id=one))
+            run_id = runs.save(tx, incidents.load(tx, one), made, a_policy())
+            for n, state in enumerate((A.APPROVED, A.READY, A.RESERVED), start=1):
+                runs.move(tx, run_id, state, version=n, actor="test")
     into = one if why == "itself" else other
-    with pytest.raises(Refused), desk.journal.write("test.merged") as tx:
+    says = {"itself": "into itself", "over": "already", "environment": "apart", "acting": "under way"}[why]
+    with pytest.raises(Refused, match=says), desk.journal.write("test.merged") as tx:
         merging.merge(tx, one, into, actor="Ana", reason="")
     assert desk.incident(one).merged_into is None
 

@@ -99,55 +99,6 @@ def _loaded(journal: Journal, incident_id: IncidentId) -> Incident:
         return incidents.load(tx, incident_id)
 
 
-def _store(journal: Journal, key: str | None, source: str = "alertmanager") -> tuple[str, bool]:
-    return intake.store(journal, source=source, system=source, key=key, headers={"user-agent": "x"}, body=b"{}")
-
-
-# What comes in
-
-
-def test_a_delivery_repeated_under_its_key_is_stored_and_rung_once(journal: Journal, rung: Rung) -> None:
-    first, new = _store(journal, "d-1")
-    assert new
-    assert _store(journal, "d-1") == (first, False)
-    assert [(job, subject) for _, job, subject in rung] == [("intake", first)]
-    with journal.read() as tx:
-        assert _count(tx, t.inbox) == 1
-        assert _count(tx, t.outbox) == 1
-
-
-def test_the_same_key_of_another_source_and_deliveries_without_a_key_are_others(journal: Journal) -> None:
-    ids = {_store(journal, "d-1")[0], _store(journal, "d-1", "cdevents")[0]}
-    ids |= {_store(journal, None)[0], _store(journal, None)[0]}
-    assert len(ids) == 4
-
-
-def test_one_delivery_stored_by_many_at_once_is_one_row(journal: Journal) -> None:
-    with ThreadPoolExecutor(4) as pool:
-        stored = list(pool.map(lambda _: _store(journal, "d-1"), range(8)))
-    assert len({row for row, _ in stored}) == 1
-    assert sum(new for _, new in stored) == 1
-
-
-def test_a_delivery_is_taken_until_it_is_finished(journal: Journal) -> None:
-    row, _ = _store(journal, "d-1")
-    with journal.write("test.taken") as tx:
-        taken = intake.take(tx, row)
-        assert taken is not None
-        assert taken["body"] == b"{}"
-        intake.finish(tx, row)
-    with journal.write("test.again") as tx:
-        assert intake.take(tx, row) is None
-        assert intake.waiting(tx, timedelta(seconds=-1)) == []
-
-
-def test_a_delivery_nobody_parsed_is_found(journal: Journal) -> None:
-    row, _ = _store(journal, "d-1")
-    with journal.read() as tx:
-        assert intake.waiting(tx, timedelta(seconds=-1)) == [row]
-        assert intake.waiting(tx, timedelta(minutes=1)) == []
-
-
 # Alerts, episodes, incidents
 
 
@@ -982,7 +933,7 @@ def _unavailable(url: str) -> None:
     attempts: tuple[Callable[[], object], ...] = (
         lambda: _apply(journal),
         lambda: _loaded(journal, IncidentId("INC_1")),
-        lambda: _store(journal, "d-1"),
+        lambda: intake.store_said(journal, [intake.Said(system="slack", key="d-1", body=b"{}")]),
     )
     for attempt in attempts:
         with pytest.raises(JournalUnavailable):

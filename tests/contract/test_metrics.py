@@ -34,6 +34,8 @@ def test_what_waits_what_was_refused_and_what_a_model_took_are_counted(journal: 
     with journal.write("test.counted") as tx:
         one = Delivery(source="am", system="alertmanager", key=None, headers={}, body=b"{}")
         intake.store_all(tx, [one, one])
+    intake.store_said(journal, [intake.Said(system="slack", key=None, body=b"{}")])
+    with journal.write("test.refused") as tx:
         minute = tx.now.replace(second=0, microsecond=0)
         for ago in (0, 1):
             when = minute - timedelta(minutes=ago)
@@ -57,7 +59,7 @@ def test_what_waits_what_was_refused_and_what_a_model_took_are_counted(journal: 
     found = read(journal)
     assert found["inbox_unread", ()] == 2
     assert found["inbox_oldest_seconds", ()] >= 0
-    assert found["deliveries_refused_total", ("unproven", "am")] == 6
+    assert found["deliveries_refused_lately", ("unproven", "am")] == 6
     assert found["incidents", ("RECEIVED",)] == 1
     slow = ("ollama:tiny", Off.SLOW.name.lower())
     assert found["model_calls_total", slow] == 2

@@ -1,5 +1,6 @@
 """What a row of config/sources.yaml may say, and what is said of a row that does not hold together."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -150,3 +151,16 @@ def test_secrets_have_names_given_or_counted_and_empty_ones_are_none(monkeypatch
     monkeypatch.setenv("FIRSTRESPONDER_WEBHOOK_TOKENS", json.dumps(given))
     found = ReceiverSettings().webhook_secrets()
     assert found == {"a": {"1": "x", "3": "y"}, "b": {"old": "o", "new": "n"}, "c": {}}
+
+
+def test_the_secret_that_proves_a_body_from_within_is_not_kept():
+    rows = {
+        "pager": configuration.Source(system="pagerduty_events_v2"),
+        "cake": configuration.Source(system="generic", proof="statuscake"),
+        "hub": configuration.Source(system="github"),
+    }
+    made = ready(rows, {name: {"1": "the-secret"} for name in rows}, {})
+    token = hashlib.md5(b"the-secret", usedforsecurity=False).hexdigest()
+    assert made["pager"].to_keep(b'{"routing_key": "the-secret"}') == b'{"routing_key": "not-kept"}'
+    assert made["cake"].to_keep(f"Token={token}&Name=x".encode()) == b"Token=not-kept&Name=x"
+    assert made["hub"].to_keep(b"the-secret") == b"the-secret"  # a signature is over the body, never in it

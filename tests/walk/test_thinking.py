@@ -1,5 +1,6 @@
 """A model in the walk: its turn comes after the engine's word, once an attempt, and is paid for once."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -11,9 +12,11 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from agents import gather as gathering
 from agents.deliberation.budgets import Limits, Off, Price, Spent
 from agents.deliberation.record import Deliberation, Flag
 from agents.incident.errors import Transient
+from agents.incident.evidence import FetchedBy
 from agents.incident.finding import Finding, FindingState
 from agents.incident.ids import FindingId, IncidentId
 from agents.incident.incident import Incident
@@ -121,6 +124,42 @@ def test_with_a_model_that_adds_nothing_the_finding_is_the_same(journal: Journal
     assert {k: v for k, v in ours.items() if k not in {"incident_id", "evidence"}} == {
         k: v for k, v in theirs.items() if k not in {"incident_id", "evidence"}
     }
+
+
+def test_what_a_model_asks_for_is_kept_as_asked_for_by_it(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[FetchedBy] = []
+
+    def noted(*questions: Any, **named: Any) -> Any:
+        asked.append(named["fetched_by"])
+        return gathering.gather(*questions, **named)
+
+    class Asks(Abstains):
+        def reason(self, task: Task, view: Any, *, timeout: timedelta, output_tokens: int) -> Reasoned:
+            if task is not Task.PLAN:
+                return super().reason(task, view, timeout=timeout, output_tokens=output_tokens)
+            shown = json.loads(view.text)
+            queries = [
+                {
+                    "template": one["template"],
+                    "args": {"service": e["id"]},
+                    "window": {"from": "now-30m", "to": "now"},
+                }
+                for one in shown["menu"]
+                for e in shown["entities"]
+                if one["template"] == "quantity:in_flight" and e["kind"] == "service"
+            ]
+            body = {"version": 1, "incident": view.incident, "status": "plan", "queries": queries}
+            return Reasoned(body=json.dumps(body), input_tokens=1000, output_tokens=10)
+
+    monkeypatch.setattr(walk, "gather", noted)
+    incident_id = opened(journal)
+    parts = with_thinking(made(journal), thinking(Asks()))
+    walk.diagnose(incident_id, parts)
+    assert asked == [FetchedBy.ENGINE]
+    walk.diagnose(incident_id, parts)
+    assert FetchedBy.MODEL_PLAN in asked
 
 
 def test_a_turn_comes_once_an_attempt(journal: Journal) -> None:

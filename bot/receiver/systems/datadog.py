@@ -52,13 +52,13 @@ _MARK = re.compile(r"\[([^\[\]{]+?)(?: on [^\]]*)?\]")
 
 def _status(said: Node, title: str | None, alert_type: str | None) -> str:
     if word := said.text(*TRANSITION):
-        return TRANSITIONS.get(word.strip().lower(), "unknown")
+        return look(word, TRANSITIONS)
     kind = (said.text("event_type") or "").strip().lower()
     marks = [m.strip().lower() for m in _MARK.findall(title or "")]
     for word in (kind, *marks):
         if word in TRANSITIONS:
             return TRANSITIONS[word]
-    return TYPES.get((alert_type or "").strip().lower(), "unknown")
+    return look(alert_type, TYPES)
 
 
 def tags(words: tuple[str, ...]) -> dict[str, str]:

@@ -10,16 +10,15 @@ from pathlib import Path
 
 from agents.deliberation.budgets import Limits, Price
 from agents.deliberation.menu import Ask
-from agents.deliberation.session import Engine
-from agents.gather import Gathered, gather
-from agents.incident.evidence import Evidence, FetchedBy, Question
+from agents.gather import Gathered
+from agents.incident.evidence import Question
 from agents.incident.finding import Finding
-from agents.incident.ids import FindingId, IncidentId
+from agents.incident.ids import IncidentId
 from agents.incident.incident import Incident
 from agents.loop import Thought, deliberate
 from agents.ports import Reasoner
-from agents.triage import Knowledge, triage, wanted
-from bot import replay
+from agents.triage import Knowledge
+from bot import replay, rethink
 from bot.recordings import reading
 from bot.recordings.recording import Look, Recording
 from tests.evals import transforms as to
@@ -132,50 +131,22 @@ def thought(
     Args:
         asked_for: Takes the queries that were run.
     """
-    incident, knowledge = stand.incident, stand.knowledge
-    asked = wanted(incident, knowledge)
+    engine = rethink.engine(stand.incident, stand.finding, stand.look, stand.gathered, stand.knowledge)
 
-    def judge(held: Sequence[Evidence], read_blob: Callable[[str], bytes]) -> Finding:
-        answered = {e.question for e in held}
-        return triage(
-            incident,
-            held,
-            unasked=tuple(q for q in asked if q not in answered),
-            read_blob=read_blob,
-            knowledge=knowledge,
-            finding_id=FindingId(f"{stand.finding.id}.again"),
-            at=stand.look.at,
-        )
-
-    def ask(asks: Sequence[Ask], _left: timedelta) -> Gathered:
+    def ask(asks: Sequence[Ask], left: timedelta) -> Gathered:
         questions = frozenset(a.question for a in asks)
-        found = stand.answered.get(questions) or gather(
-            questions,
-            incident_id=incident.id,
-            catalogue=knowledge.catalogue,
-            probes=replay.probes(stand.look),
-            window=stand.look.window,
-            budget=replay.BUDGET,
-            scope=knowledge.catalogue.scope_of(incident.service, incident.environment),
-            fetched_by=FetchedBy.MODEL_PLAN,
-        )
+        found = stand.answered.get(questions) or engine.ask(asks, left)
         stand.answered[questions] = found
         if asked_for is not None:
             asked_for.extend(a for a in asks if a.question not in found.unasked)
         return found
 
     return deliberate(
-        incident,
+        stand.incident,
         stand.finding,
         stand.gathered.evidence,
         reasoner=reasoner,
-        engine=Engine(
-            ask=ask,
-            judge=judge,
-            read_blob=stand.gathered.blobs.__getitem__,
-            knowledge=knowledge,
-            now=lambda: stand.look.at,
-        ),
+        engine=replace(engine, ask=ask),
         limits=limits or Limits(),
         price=price,
         clock=clock,

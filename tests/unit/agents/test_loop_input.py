@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from agents.deliberation import injection
 from agents.deliberation.budgets import Off
 from agents.deliberation.templates import MAX_TEMPLATES, masked, templates_of
+from agents.incident.evidence import Answer, Lineage, Question, QuestionKind, Status
 from agents.incident.finding import FindingState
 from agents.ports import Task
 from tests.unit.agents.thinking import ABSTAIN, Case, honest, script
@@ -81,6 +82,27 @@ def test_what_comes_in_on_the_way_is_looked_at_before_it_is_shown():
     thought = case.think(reasoner)
     assert thought.record.off is Off.INJECTION
     assert [task for task, _ in reasoner.asked] == [Task.PLAN]
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        (QuestionKind.SPANS, {"spans": [{"trace_id": "t", "attributes": {"http.route": ORDER}}]}),
+        (QuestionKind.EVENTS, {"events": [{"uid": "u", "reason": ORDER}]}),
+    ],
+)
+def test_what_spans_and_events_say_is_looked_at_too(kind, body):
+    case = Case(missing=("request_rate",))
+    case.store.add(
+        Answer(
+            question=Question(kind=kind, service="checkout", environment="shop", name="x"),
+            status=Status.COMPLETE,
+            query="x",
+            lineage=Lineage(producers=("platform",), pipeline="api", quantity="x", place="shop/checkout"),
+            body=body,
+        )
+    )
+    assert case.think(honest()).record.off is Off.INJECTION
 
 
 def test_encoded_words_are_noticed_and_digests_are_not():

@@ -13,7 +13,7 @@ from agents.facts import Reader
 from agents.incident.claims import Where
 from agents.incident.clock import from_ms
 from agents.incident.evidence import Status
-from agents.onset import Doubt, began_after, change_point, ends_before, onset, parted, ranks, robust_z
+from agents.onset import Doubt, change_point, ends_before, onset, parted, ranks, robust_z
 from tests.unit.agents.world import CHECKOUT, GATEWAY, INVENTORY, Store, line
 
 SECOND = timedelta(seconds=1)
@@ -78,8 +78,6 @@ def test_intervals_that_overlap_have_no_order():
     assert ends_before(a, b)
     assert not ends_before(a, c)
     assert not ends_before(c, b)
-    assert began_after((from_ms(21), from_ms(22)), b)
-    assert not began_after((from_ms(20), from_ms(22)), b)
 
 
 def test_a_spread_is_never_smaller_than_the_floor():
