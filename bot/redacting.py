@@ -29,7 +29,7 @@ def salt(journal: str) -> bytes:
     Beside a SQLite journal they are a file, made once and readable by its owner only. Another journal's are
     derived from its address, whose password makes them secret. A journal in memory has new ones.
     """
-    file = journal.removeprefix(_SQLITE).partition("?")[0]
+    file = journal.removeprefix(_SQLITE).partition("?")[0].removeprefix("file:")
     if journal.startswith(_SQLITE) and file not in {"", ":memory:"}:
         return _kept(Path(file).with_name(SALT_FILE))
     if journal.startswith("sqlite"):

@@ -21,6 +21,7 @@ def test_every_process_over_one_journal_has_the_same_salt_and_another_journals_i
     first = salt(f"sqlite:///{tmp_path / 'a' / 'journal.db'}")
     assert salt(f"sqlite:///{tmp_path / 'a' / 'journal.db'}?timeout=5") == first
     assert salt(f"sqlite:///{tmp_path / 'b' / 'journal.db'}") != first
+    assert salt(f"sqlite:///file:{tmp_path / 'a' / 'journal.db'}?mode=ro&uri=true") == first
     assert len(first) == 32
 
 
