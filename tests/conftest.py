@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from bot.journal import migrate
@@ -14,6 +15,17 @@ from tests.contract.redis_server import RedisServer
 
 Rung = list[tuple[int, str, str]]
 DATABASES = ("sqlite", "postgresql")
+LONGEST = "crash"
+"""The folder that takes longest: begun first, while there is other work to be done beside it."""
+
+# How long one example takes says how busy the machine is.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest first, so that no worker is alone with it at the end."""
+    items.sort(key=lambda item: item.path.parent.name != LONGEST)
 
 
 @pytest.fixture(scope="session", name="postgres_server")

@@ -9,16 +9,22 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 import yaml
+from sqlalchemy import select
 
+from bot.journal import tables as t
 from bot.journal.journal import Journal, open_engine
 from tests.chats.platforms import PREFIX, Platform, Slack, Telegram
 from tests.stubs.client import SlackStub, TelegramStub
+
+PATIENCE_S = 60.0
+"""How long something may take on a machine that has other work; what is right comes much sooner."""
 
 CONFIG = Path(__file__).parents[2] / "config"
 
@@ -49,7 +55,7 @@ class Receiver:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "bot.run", "receiver"], env=self.env | more, stdout=out, stderr=out
             )
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE_S
         while True:
             with contextlib.suppress(httpx.HTTPError):
                 httpx.get(self.url + "/healthz", timeout=1)
@@ -77,8 +83,22 @@ class Receiver:
     def logged(self) -> str:
         return self.log.read_text()
 
+    def a_minute_passes(self) -> None:
+        """What is in the inbox came a minute earlier, and whoever speaks said so a minute earlier.
 
-def until(holds: Callable[[], Any], what: str = "", seconds: float = 20) -> Any:
+        Longer than a delivery is left to who stored it, and than a dead process keeps its place on a surface.
+        """
+        minute = timedelta(minutes=1)
+        with self.journal.write("test.older") as tx:
+            for row in tx.all(select(t.inbox.c.id, t.inbox.c.received_at)):
+                earlier = row["received_at"] - minute
+                tx.run(t.inbox.update().where(t.inbox.c.id == row["id"]).values(received_at=earlier))
+            for row in tx.all(select(t.speakers.c.surface, t.speakers.c.until)):
+                earlier = row["until"] - minute
+                tx.run(t.speakers.update().where(t.speakers.c.surface == row["surface"]).values(until=earlier))
+
+
+def until(holds: Callable[[], Any], what: str = "", seconds: float = PATIENCE_S) -> Any:
     """Wait until it holds; what it returned then."""
     deadline = time.monotonic() + seconds
     while True:

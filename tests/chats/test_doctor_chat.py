@@ -32,6 +32,17 @@ def _mention(platform: Platform) -> None:
         platform.stub.say(f"@{BOT_USERNAME} status", 1001, chat_id=int(TELEGRAM_CHAT), reply_to=below)
 
 
+def _card(receiver: Receiver, platform: Platform) -> None:
+    """The test card stands in the channel, and the journal knows: nobody can press sooner than that."""
+
+    def posted() -> bool:
+        with receiver.journal.read() as tx:
+            return tx.one(select(t.selftests.c.id).where(t.selftests.c.ref != "")) is not None
+
+    until(posted, receiver.logged())
+    assert platform.has("Press me")
+
+
 def _tests(receiver: Receiver) -> list[str]:
     with receiver.journal.read() as tx:
         rows = tx.all(select(t.incidents.c.state).where(t.incidents.c.source == "selftest"))
@@ -40,9 +51,10 @@ def _tests(receiver: Receiver) -> list[str]:
 
 def test_every_step_of_a_chat_that_is_well_is_told_and_kept(receiver: Receiver, platform: Platform):
     doctor = _doctor(receiver)
-    until(lambda: platform.has("Press me"), receiver.logged())
+    _card(receiver, platform)
     assert "It works" in platform.press("Press me")
     until(lambda: _tests(receiver), receiver.logged())
+    receiver.a_minute_passes()  # the replayed press is left behind already
     platform.say("status")
     _mention(platform)
     said, _ = doctor.communicate(timeout=90)
@@ -62,8 +74,10 @@ def test_every_step_of_a_chat_that_is_well_is_told_and_kept(receiver: Receiver, 
 
 def test_a_command_that_never_comes_names_what_to_change(receiver: Receiver, platform: Platform):
     doctor = _doctor(receiver, timeout=3)
-    until(lambda: platform.has("Press me"), receiver.logged())
+    _card(receiver, platform)
     platform.press("Press me")
+    until(lambda: _tests(receiver), receiver.logged())
+    receiver.a_minute_passes()
     said, _ = doctor.communicate(timeout=90)
     assert doctor.returncode == 1
     assert f"FAIL  {platform.name} command: none arrived within 3 s" in said
@@ -76,7 +90,7 @@ def test_a_command_that_never_comes_names_what_to_change(receiver: Receiver, pla
 def test_a_press_by_somebody_unknown_names_the_line_that_is_missing(receiver: Receiver, platform: Platform):
     doctor = _doctor(receiver)
     stranger = platform.stranger()
-    until(lambda: platform.has("Press me"), receiver.logged())
+    _card(receiver, platform)
     assert "do not know you" in platform.press("Press me", account=stranger)
     said, _ = doctor.communicate(timeout=40)
     assert doctor.returncode == 1

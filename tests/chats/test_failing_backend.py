@@ -30,10 +30,10 @@ def test_the_stale_schema_cache_behind_an_approve(kind: str, tmp_path: Path):
     )
     about: Alert = alert()
     try:
-        until(stack.ready, "the receiver is not ready", 30)
+        until(stack.ready, "the receiver is not ready")
         drive(break_it(stack, "F34"), stack)
         drive(fire(stack, about), stack)
-        until(lambda: platform.has("Approve"), _logs(stack), 40)
+        until(lambda: platform.has("Approve"), _logs(stack))
         stack.platform_says(500, STALE)
         assert "Approved by you" in platform.press("Approve")
 
@@ -44,14 +44,13 @@ def test_the_stale_schema_cache_behind_an_approve(kind: str, tmp_path: Path):
         until(
             lambda: any("stale schema cache" in text and "updated_at" in text for text in asked()),
             _logs(stack),
-            40,
         )
-        until(lambda: platform.has("Approve"), _logs(stack), 40)
+        until(lambda: platform.has("Approve"), _logs(stack))
         assert len(asked()) == 1
         assert stack.done()["keys"] == []
         stack.platform_says(0, "")
         assert "Approved by you" in platform.press("Approve")
-        until(lambda: any("succeeded" in text for text in platform.texts()), _logs(stack), 60)
+        until(lambda: any("succeeded" in text for text in platform.texts()), _logs(stack))
         assert len(stack.done()["keys"]) == 1
     finally:
         platform.stop()

@@ -498,24 +498,15 @@ def test_a_socket_that_ends_is_replaced(stub: SlackStub, made):
         assert running.do(running.chat.check()) == []
 
 
-def test_acknowledgements_are_quick_alone_and_in_a_crowd(stub: SlackStub, made, record_property):
+def test_every_press_of_a_crowd_is_acknowledged_before_slack_gives_up(stub: SlackStub, made):
     taken = Taken(slow=0.005)
     with Running(made(), taken) as running:
         stub.wait_for_sockets()
         running.do(running.chat.post(MESSAGE, None))
-        alone = [stub.press(ANA, label="Approve")["latency"] for _ in range(50)]
         with ThreadPoolExecutor(20) as people:
             presses = [people.submit(stub.press, ANA, label="Approve") for _ in range(200)]
-            crowd = [p.result()["latency"] for p in presses]
-    told = {
-        "alone_p50_ms": 1000 * statistics.median(alone),
-        "alone_max_ms": 1000 * max(alone),
-        "crowd_p50_ms": 1000 * statistics.median(crowd),
-        "crowd_max_ms": 1000 * max(crowd),
-    }
-    print(told)
-    record_property("ack", told)
-    assert max(alone + crowd) < 1.5
+            assert all(p.result()["acked"] for p in presses)
+    assert len(taken.rows) == 200
 
 
 # --- answers --------------------------------------------------------------------------------------------------
