@@ -9,7 +9,7 @@ from agents.incident.catalogue import Catalogue, Service
 from agents.incident.claims import FactName, Op, Where
 from agents.incident.clock import from_ms
 from agents.incident.evidence import Evidence, Question, QuestionKind, Reading
-from agents.incident.incident import Change, ChangeKind
+from agents.incident.incident import Change, ChangeKind, ChangeOutcome
 from agents.signatures.evaluate import Bench, Entity, Seen, Truth, entities, judge, read, weights
 from agents.signatures.model import Group, Refuter, Signature
 
@@ -160,12 +160,28 @@ def _read_change(record: object) -> Change:
         service=record["service"],
         environment=record["environment"],
         at=from_ms(record["at_ms"]),
+        source=record.get("source", ""),
+        subject=record.get("subject", ""),
+        outcome=ChangeOutcome(record.get("outcome", ChangeOutcome.UNKNOWN)),
+        word=record.get("word", ""),
+        started_at=_moment(record.get("started_ms")),
+        finished_at=_moment(record.get("finished_ms")),
         artifact=record.get("artifact"),
+        commit=record.get("commit"),
+        version=record.get("version"),
+        previous_version=record.get("previous_version"),
         revision=record.get("revision"),
         previous_revision=record.get("previous_revision"),
+        previous_derived=record.get("previous_derived", False),
         schema_version=record.get("schema_version"),
+        actor=record.get("actor"),
+        link=record.get("link"),
         note=record.get("note", ""),
     )
+
+
+def _moment(ms: float | None) -> datetime | None:
+    return None if ms is None else from_ms(ms)
 
 
 def margin(best: Hypothesis, score: float, rivals: Sequence[Hypothesis]) -> float:

@@ -1,6 +1,6 @@
 """Incident, Evidence → Finding: every signature on every entity, through the gates, or an honest abstention."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -9,6 +9,7 @@ from agents.accounting import leaks
 from agents.conviction import LOOKBACK, MAX_AGE, convict, court_of
 from agents.grounding import grounded
 from agents.hypotheses import Hypothesis, asking, ranked, weigh_all
+from agents.incident.catalogue import Catalogue
 from agents.incident.evidence import Evidence, Question
 from agents.incident.finding import (
     MAY_ACT,
@@ -24,12 +25,13 @@ from agents.incident.incident import Incident
 from agents.knowledge import Knowledge
 from agents.render import allowed, render
 from agents.signatures.evaluate import Bench, questions
-from agents.statements import not_checked, refuters_of
+from agents.statements import NO_PROBE, not_checked, refuters_of
 from agents.symptoms import felt_claims, felt_now, moved_claims, symptom_read
 
 __all__ = ["MAX_AGE", "Knowledge", "triage", "wanted"]
 
 MAX_SUSPECTS = 3
+FILE = "config/services.yaml"
 
 
 def wanted(incident: Incident, knowledge: Knowledge) -> set[Question]:
@@ -50,7 +52,7 @@ def triage(
     incident: Incident,
     evidence: Sequence[Evidence],
     *,
-    unasked: Mapping[Question, str] | Sequence[Question],
+    unasked: Mapping[Question, str] | Sequence[Question] | None = None,
     read_blob: Callable[[str], bytes],
     knowledge: Knowledge,
     finding_id: FindingId,
@@ -60,18 +62,20 @@ def triage(
     """What broke, with every claim re-derived from the bytes behind *read_blob*.
 
     Args:
-        unasked: Questions that nobody was asked, with the reason (without reasons: no probe is configured); they
-            are named as blind spots.
+        unasked: Questions that nobody was asked; they are named as blind spots, each with the reason that the
+            catalogue has. Where they are not given: all that were wanted and that no evidence answers.
         at: The present, against which the age of evidence is judged.
         earlier: What was found before. If it named a cause that a hard refuter contradicts now, it is taken back.
     """
+    silent = wanted(incident, knowledge) - {e.question for e in evidence} if unasked is None else unasked
+    gaps = _because(silent, incident, knowledge.catalogue)
     readers, dropped = gates.admit(evidence, read_blob)
     bench = Bench(readers)
     empty = _empty(incident, finding_id, at, tuple(e.id for e in bench.evidence()))
     service = knowledge.catalogue.find(incident.service, incident.environment)
     if service is None:
         named = f"`{incident.service}`" if incident.service else "none is named by the alert"
-        missing = f"the service ({named}) is not in config/services.yaml"
+        missing = f"the service ({named}) is not in {FILE}"
         return _send(replace(empty, state=FindingState.BLIND, not_checked=(missing,)), bench)
     hypotheses = ranked(weigh_all(knowledge.signatures, service, bench, knowledge.catalogue, at))
     standing = [h for h in hypotheses if not h.refuted]
@@ -79,12 +83,14 @@ def triage(
     contradicted = _contradicted(earlier, hypotheses)
     if earlier is not None and contradicted is not None:
         taken_back = _contested(empty, earlier, contradicted, shown, bench)
-        return _send(replace(taken_back, not_checked=not_checked(bench, unasked), dropped=dropped), bench)
+        return _send(replace(taken_back, not_checked=not_checked(bench, gaps), dropped=dropped), bench)
     if standing:
         finding, drops = convict(standing, service, bench, knowledge, empty)
         dropped += drops
         if finding is not None:
-            return _send(replace(finding, dropped=dropped), bench)
+            refused = not_checked(Bench(()), {q: why for q, why in gaps.items() if why != NO_PROBE})
+            finding = replace(finding, not_checked=(*finding.not_checked, *refused), dropped=dropped)
+            return _send(finding, bench)
     felt = felt_now(service, bench, knowledge.catalogue)
     if felt is None:
         state = FindingState.BLIND
@@ -103,12 +109,22 @@ def triage(
         empty,
         state=state,
         claims=told,
-        not_checked=not_checked(bench, unasked),
+        not_checked=not_checked(bench, gaps),
         suspects=_suspects(shown),
         refuters=tuple(r for h in refuted[:1] for r in _fired(h, bench)),
         dropped=dropped,
     )
     return _send(finding, bench)
+
+
+def _because(unasked: Iterable[Question], incident: Incident, catalogue: Catalogue) -> dict[Question, str]:
+    """Why each of *unasked* went to no probe: the same whoever asks, and however often a look is tried."""
+    scope = catalogue.scope_of(incident.service, incident.environment)
+    found = {q: catalogue.find(q.service, q.environment) for q in unasked}
+    return {
+        q: (service.closed_to(scope) or NO_PROBE) if service is not None else f"{q.entity} is not in {FILE}"
+        for q, service in found.items()
+    }
 
 
 def _suspects(shown: Sequence[Hypothesis]) -> tuple[Suspect, ...]:

@@ -56,7 +56,12 @@ class PlanAnswer(_Shape):
 
 
 class Support(_Shape):
-    """One claim of the grammar that the cited evidence is said to carry."""
+    """One claim of the grammar that the cited evidence is said to carry.
+
+    ``also`` is cited beside ``ev``, in order: what began later (PRECEDES), the other number (COMPARE, ASSOCIATED),
+    the next calls up to the symptom (PATH). ``entity`` is who was called (EDGE_FACT), where a path begins (PATH),
+    or on whom a fault is ruled out (REFUTED).
+    """
 
     type: Literal[
         "METRIC_VALUE",
@@ -75,8 +80,13 @@ class Support(_Shape):
         "SIMILAR",
     ]
     ev: EvidenceRef
+    also: Annotated[tuple[EvidenceRef, ...], Field(max_length=4)] = ()
     fact: FactRef | None = None
+    other_fact: FactRef | None = None
+    op: Literal["==", "!=", "<", "<=", ">", ">="] | None = None
     direction: Literal["up", "down"] | None = None
+    entity: EntityRef | None = None
+    refuter: RefuterRef | None = None
     value: Annotated[float, Field(allow_inf_nan=False, strict=False)] | None = None
 
 

@@ -14,7 +14,7 @@ class Off(StrEnum):
 
     UNREACHABLE = "its provider did not answer"
     SLOW = "its provider was too slow"
-    REFUSED = "its provider refused"
+    REFUSED = "its provider refused, or cannot hold what it would be shown"
     MALFORMED = "two answers were not in the form that was asked for"
     TOOL_CALLS = "its budget of queries was used up"
     INPUT_TOKENS = "its budget of tokens was used up"

@@ -13,7 +13,7 @@ from agents.deliberation.suggestions import Suggested
 from agents.deliberation.view import View
 from agents.facts import Reader
 from agents.gather import Gathered
-from agents.hypotheses import Hypothesis, weigh_all
+from agents.hypotheses import Hypothesis, ranked, weigh_all
 from agents.incident.errors import BadInput, Refused, Transient
 from agents.incident.evidence import Evidence
 from agents.incident.finding import Dropped, Finding
@@ -101,7 +101,7 @@ class Session:
         if service is None:
             return []
         found = weigh_all(knowledge.signatures, service, bench, knowledge.catalogue, self.engine.now())
-        return sorted(found, key=lambda h: h.score, reverse=True)
+        return ranked(found)
 
     def call(self, task: Task, view: View) -> Reasoned:
         """One call, within the budgets and after the last scan for secrets."""

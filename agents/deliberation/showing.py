@@ -15,7 +15,7 @@ from agents.incident.claims import FactName, Where
 from agents.incident.clock import iso
 from agents.incident.evidence import QuestionKind, Status, Trust
 from agents.incident.incident import Incident
-from agents.signatures.evaluate import Bench, Truth
+from agents.signatures.evaluate import Bench, Seen, Truth
 from agents.signatures.model import Signature
 
 MAX_READINGS = 80
@@ -75,7 +75,10 @@ def view_of(
                 "signature": h.signature.id,
                 "entity": entity_ref(h.entity.id),
                 "signals": [g.id for g, _ in h.true_groups],
-                "refuters": [{"id": r.id, "outcome": _OUTCOMES[truth]} for r, truth, _ in h.refuters],
+                "refuters": [
+                    {"id": r.id, "outcome": _OUTCOMES[truth], "read": list(dict.fromkeys(_read(seen, truth)))}
+                    for r, truth, seen in h.refuters
+                ],
             }
             for h in hypotheses[:5]
             if h.true_groups
@@ -83,6 +86,11 @@ def view_of(
         "refused_queries": dict(refused),
     }
     return View(incident=incident.id, text=json.dumps(body, ensure_ascii=True, separators=(",", ":")))
+
+
+def _read(seen: Iterable[Seen], truth: Truth) -> Iterable[str]:
+    """The evidence in which a refuter was read as it came out."""
+    return (s.reader.evidence.id for s in seen if s.truth is truth)
 
 
 def view_to_order(incident_id: str, lines: Sequence[tuple[str, str]]) -> View:

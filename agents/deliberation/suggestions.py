@@ -4,23 +4,24 @@ A suggestion may name a known fault at a place where that fault could be, or OTH
 is scored by the engine, its refuters are the engine's, and it names no cause.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from agents import gates, scoring
 from agents.deliberation.answers import HypothesisAnswer, ProposalAnswer, RefuterChecked
 from agents.deliberation.menu import Menu
 from agents.deliberation.record import Fact
+from agents.deliberation.supports import offered
 from agents.hypotheses import Hypothesis
-from agents.incident.claims import Associated, ChangeFact, Similar
+from agents.incident.claims import Associated, ChangeFact, Claim, Precedes, Refuted, Similar
 from agents.incident.finding import Dropped, Suspect
 from agents.saying import say
 from agents.signatures.evaluate import Entity, Truth
 
 OTHER = "OTHER"
 OTHER_TITLE = "a fault that no signature describes"
-CONFIRMS_NOTHING = (Associated, ChangeFact, Similar)
-"""What moved together, what was changed and what was seen before are told, and carry no suspicion."""
+CONFIRMS_NOTHING = (Associated, ChangeFact, Precedes, Refuted, Similar)
+"""What moved together, was changed, came first, is ruled out or was seen before is no ground to suspect."""
 
 _SAID = {"not_refuted": Truth.FALSE, "refuted": Truth.TRUE, "unknown": Truth.UNKNOWN}
 
@@ -55,18 +56,23 @@ def weighed(
         if isinstance(made, Dropped):
             dropped.append(made)
             continue
-        facts, refused = _facts(said, court)
+        facts, refused = _facts(said, menu, court)
         dropped += refused
-        if any(not isinstance(f.claim, CONFIRMS_NOTHING) for f in facts):
+        if grounds(f.claim for f in facts):
             stand.append(replace(made, facts=facts))
         else:
             dropped.append(Dropped(code="UNSUPPORTED", what=f"{said.signature} on {entity.id}"))
     return tuple(stand), tuple(dropped)
 
 
-def _facts(said: HypothesisAnswer, court: gates.Court) -> tuple[tuple[Fact, ...], list[Dropped]]:
+def grounds(claims: Iterable[Claim]) -> bool:
+    """Whether one of *claims* at least is a ground to suspect anybody."""
+    return any(not isinstance(claim, CONFIRMS_NOTHING) for claim in claims)
+
+
+def _facts(said: HypothesisAnswer, menu: Menu, court: gates.Court) -> tuple[tuple[Fact, ...], list[Dropped]]:
     """What of the supports holds, as claims of the engine's own; and what does not, with the gate's code."""
-    offers, refused = gates.parse([support.model_dump(exclude_none=True) for support in said.supports])
+    offers, refused = gates.parse([offered(support, menu) for support in said.supports])
     stated = [gates.stated(offer, court) for offer in offers]
     facts = [Fact(claim=c, text=say(c, dict(court.readers))) for c in stated if not isinstance(c, Dropped)]
     return tuple(dict.fromkeys(facts)), [*refused, *(c for c in stated if isinstance(c, Dropped))]

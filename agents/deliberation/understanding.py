@@ -1,11 +1,13 @@
 """A person's words, read by a model into a closed shape: a service, how far back, a symptom. Ids must resolve."""
 
 import json
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 from agents.deliberation import answers
+from agents.deliberation.budgets import Limits, Meter, Off, Price, Spent, tokens_in
 from agents.deliberation.menu import entity_ref
 from agents.deliberation.view import View
 from agents.incident.catalogue import Catalogue, Service
@@ -16,6 +18,7 @@ from agents.ports import Reasoner, Task
 
 MAX_CHARACTERS = 500
 OUTPUT_TOKENS = 200
+TRIES = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,19 +30,81 @@ class Understood:
     symptom: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """What a model made of words; ``off`` says why it had no part, ``spent`` what it took anyway."""
+
+    understood: Understood | None
+    off: Off | None
+    spent: Spent
+
+
+def listen(
+    words: str,
+    services: Sequence[Service],
+    *,
+    reasoner: Reasoner,
+    limits: Limits,
+    price: Price | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> Heard:
+    """What *words* mean, of *services* alone: no other is shown to the model, and none that it makes up counts.
+
+    An answer of the wrong shape is asked for once more.
+
+    Args:
+        clock: Monotonic seconds.
+    """
+    known = {entity_ref(s.id): s for s in services}
+    view = _view(words[:MAX_CHARACTERS], known)
+    prompt = reasoner.prompt(Task.WORDS, view)
+    meter = Meter(limits, price, Spent(), clock)
+    answer: answers.WordsAnswer | None = None
+    off = Off.SECRET if suspicious(prompt) else meter.before_call(prompt)
+    for _ in range(TRIES):
+        if answer is not None or off not in {None, Off.MALFORMED}:
+            break
+        off = meter.before_call(prompt)
+        if off is None:
+            answer, off = _asked(prompt, view, reasoner, meter, limits)
+    return Heard(understood=_meant(answer, known), off=off, spent=meter.spent)
+
+
 def understand(words: str, catalogue: Catalogue, *, reasoner: Reasoner, timeout: timedelta) -> Understood | None:
     """What *words* mean; ``None`` where no service is meant, the model is down, or a secret is among them."""
-    known = {entity_ref(s.id): s for s in catalogue.services}
-    view = _view(words[:MAX_CHARACTERS], known)
-    if suspicious(reasoner.prompt(Task.WORDS, view)):
-        return None
+    limits = Limits(call_timeout=timeout, wall_clock=TRIES * timeout)
+    return listen(words, catalogue.services, reasoner=reasoner, limits=limits).understood
+
+
+def _asked(
+    prompt: str, view: View, reasoner: Reasoner, meter: Meter, limits: Limits
+) -> tuple[answers.WordsAnswer | None, Off | None]:
+    said = None
     try:
-        said = reasoner.reason(Task.WORDS, view, timeout=timeout, output_tokens=OUTPUT_TOKENS)
-        answer = answers.read(answers.WordsAnswer, said.body)
-    except (Transient, Refused, BadInput, TimeoutError):
-        return None
-    service = known.get(answer.service or "")
-    if answer.status == "abstain" or service is None:
+        said = reasoner.reason(
+            Task.WORDS,
+            view,
+            timeout=meter.timeout,
+            output_tokens=min(limits.output_tokens, OUTPUT_TOKENS),
+        )
+        return answers.read(answers.WordsAnswer, said.body), None
+    except TimeoutError:
+        return None, Off.SLOW
+    except Transient:
+        return None, Off.UNREACHABLE
+    except Refused:
+        return None, Off.REFUSED
+    except BadInput:
+        return None, Off.MALFORMED
+    finally:
+        given = said.input_tokens if said is not None else None
+        made = (said.output_tokens or tokens_in(said.body)) if said is not None else 0
+        meter.called(given or tokens_in(prompt), made)
+
+
+def _meant(answer: answers.WordsAnswer | None, known: Mapping[str, Service]) -> Understood | None:
+    service = known.get(answer.service or "") if answer is not None else None
+    if answer is None or answer.status == "abstain" or service is None:
         return None
     return Understood(
         service=service,

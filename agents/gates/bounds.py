@@ -1,4 +1,4 @@
-"""G7 to G10 and the hops of G13: whose, when, in which order, and how much of it was read."""
+"""G7 to G10: whose, when, in which order, and how much of it was read."""
 
 from datetime import datetime
 
@@ -132,8 +132,8 @@ def g10_completeness(claim: Claim, court: Court) -> Dropped | None:
     """Nothing is said on what could not be read, and no absence on what was cut short."""
     for cited in cites(claim):
         evidence = court.readers[cited].evidence
-        silent = isinstance(claim, LogAbsent) and evidence.alive is True
-        if evidence.status is Status.ERROR or (evidence.status is Status.EMPTY and not silent):
+        nothing = evidence.status is Status.EMPTY and not isinstance(claim, LogAbsent)
+        if evidence.status is Status.ERROR or nothing:
             return Dropped(code="INCOMPLETE", what=f"{cited} is {evidence.status}")
         if isinstance(claim, LogAbsent) and evidence.alive is not True:
             return Dropped(code="INCOMPLETE", what=f"nobody saw the stream of {cited} alive")
@@ -143,25 +143,14 @@ def g10_completeness(claim: Claim, court: Court) -> Dropped | None:
 
 
 def _may_be_cut(claim: Claim) -> bool:
-    """What more of the answer could not undo: that something is there, or is at least so much."""
+    """What more of the answer could not undo: that something is there, or is at least so much.
+
+    A path and a refuter stand on parts that are judged by themselves.
+    """
     match claim:
         case LogAbsent() | Compare() | Associated():
             return False
         case MetricValue() | MetricChange() | EdgeFact():
             return claim.op in RISES
-        case Path():
-            return all(hop.op in RISES for hop in claim.hops)
-        case Refuted():
-            return claim.reading.op in RISES
         case _:
             return True
-
-
-def g13_hops(claim: Claim, court: Court) -> Dropped | None:
-    """The hops of a path join: whoever is called in one calls in the hop before it."""
-    if not isinstance(claim, Path):
-        return None
-    for below, above in zip(claim.hops, claim.hops[1:], strict=False):
-        if below.client != above.server:
-            return Dropped(code="NO_PATH", what=f"{below.client} and {above.server} do not join")
-    return None

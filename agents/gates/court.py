@@ -12,7 +12,7 @@ from agents.incident.errors import BadInput
 from agents.incident.evidence import Evidence
 from agents.incident.finding import Dropped
 from agents.incident.ids import IncidentId
-from agents.signatures.model import Predicate, Signature, predicates
+from agents.signatures.model import Signature
 
 RELATIVE = 0.005
 """A claimed number may differ from the recomputed one by this share, no more."""
@@ -45,17 +45,6 @@ class Court:
             for r in self.readers.values()
             if r.evidence.supersedes is not None
         }
-
-    def asked_by(self, signature: str, refuter: str) -> tuple[Predicate, ...]:
-        """What a refuter of a signature asks for; nothing where there is no such refuter."""
-        return tuple(
-            p
-            for s in self.signatures
-            if s.id == signature
-            for r in s.refuters
-            if r.id == refuter
-            for p in predicates(r.condition)
-        )
 
 
 Gate = Callable[[Claim, Court], Dropped | None]

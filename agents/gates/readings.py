@@ -4,6 +4,7 @@ import re
 
 from agents.association import associated
 from agents.gates.court import Court, agrees
+from agents.gates.refuting import firing
 from agents.incident.claims import (
     MIN_QUOTE,
     Associated,
@@ -150,9 +151,10 @@ def _about(claim: MetricValue | MetricChange | Compare | EdgeFact | Refuted) -> 
 
 
 def _fires(claim: Refuted, court: Court) -> bool:
-    """Whether the reading is one that the signature's refuter asks for, and it fires on it."""
-    reading, quantity = claim.reading, court.readers[claim.reading.evidence].evidence.question.name
+    """Whether the signature's refuter fires on that entity, and the reading is one that it fires on."""
+    reading = claim.reading
+    said = (reading.evidence, reading.fact, reading.where, reading.op, reading.threshold)
     return any(
-        (p.quantity, p.fact, p.op, p.value) == (quantity, reading.fact, reading.op, reading.threshold)
-        for p in court.asked_by(claim.signature, claim.refuter)
+        (s.reader.evidence.id, s.predicate.fact, s.where, s.predicate.op, s.predicate.value) == said
+        for s in firing(claim.signature, claim.entity, claim.refuter, court)
     )

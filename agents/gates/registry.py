@@ -1,8 +1,9 @@
 """Which gates a claim passes, in their order."""
 
-from agents.gates.bounds import g7_entity, g8_window, g9_order, g10_completeness, g13_hops
+from agents.gates.bounds import g7_entity, g8_window, g9_order, g10_completeness
 from agents.gates.court import Court, Gate
 from agents.gates.existence import g1_closed, g2_exists, g2_record, g3_provenance
+from agents.gates.joined import g11_two, g13_hops
 from agents.gates.readings import g4_note, g4_quote, g5_number, g6_direction
 from agents.incident.claims import Claim, Path, Refuted
 from agents.incident.finding import Dropped
@@ -20,6 +21,7 @@ CLAIM_GATES: tuple[Gate, ...] = (
     g8_window,
     g9_order,
     g10_completeness,
+    g11_two,
     g13_hops,
 )
 

@@ -4,7 +4,6 @@ Of an offer nothing but ids, names of facts and the choice of a claim goes on; a
 compared with the one computed from the bytes (G5), and is never shown.
 """
 
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -59,7 +58,7 @@ SHAPES: Mapping[str, Shape] = {
     "PRECEDES": Shape(cites=2),
     "ASSOCIATED": Shape(cites=2, valued=True),
     "PATH": Shape(cites=0, needs=frozenset({"entity"})),
-    "REFUTED": Shape(needs=frozenset({"signature", "refuter"})),
+    "REFUTED": Shape(needs=frozenset({"signature", "refuter", "entity"})),
     "SIMILAR": Shape(needs=frozenset({"incident"}), valued=True),
     "NOTE": Shape(cites=0, needs=frozenset({"text"})),
 }
@@ -119,7 +118,7 @@ def compared(given: str, value: float, unit: str) -> Dropped | None:
     inside = converted(number, said or unit, unit)
     half = converted(0.5 * 10**-digits, said or unit, unit)
     if inside is None or half is None:
-        return Dropped(code="UNIT", what=f"a value in {said or 'no unit'} of a quantity in {unit or 'no unit'}")
+        return Dropped(code="UNIT", what=f"a value in {said} of a quantity in {unit or 'no unit'}")
     if abs(inside - value) <= max(half * (1 + 1e-9), abs(value) * RELATIVE):
         return None
     return Dropped(code="NUMBER_MISMATCH", what="the number that was given is not in the bytes")
@@ -128,8 +127,6 @@ def compared(given: str, value: float, unit: str) -> Dropped | None:
 def _number(value: object) -> tuple[float, int, str] | None:
     """(number, digits after the point, unit) of a JSON number or a text such as ``22.4%``."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    if isinstance(value, float) and not math.isfinite(value):
         return None
     text = value if isinstance(value, str) else f"{Decimal(repr(value)):f}"
     found = _GIVEN.fullmatch(text)

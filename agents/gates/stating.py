@@ -6,6 +6,7 @@ from agents.association import associated
 from agents.facts import Reader
 from agents.gates.bounds import CUT, began
 from agents.gates.court import Court
+from agents.gates.refuting import firing
 from agents.gates.registry import judge
 from agents.gates.schema import Offer, compared
 from agents.gates.stating_records import (
@@ -134,7 +135,7 @@ def _compare(offer: Offer, court: Court) -> Claim | Dropped:
     )
 
 
-def _edge_fact(offer: Offer, court: Court) -> Claim | Dropped:
+def _edge_fact(offer: Offer, court: Court) -> EdgeFact | Dropped:
     reader = court.readers[offer.evidence[0]]
     fact = _fact(offer, "fact", reader)
     if isinstance(fact, Dropped):
@@ -199,40 +200,29 @@ def _path(offer: Offer, court: Court) -> Claim | Dropped:
     for cited in offer.evidence:
         part = Offer(type="EDGE_FACT", evidence=(cited,), fields={"server": server, "fact": "recent"})
         hop = _edge_fact(part, court)
-        if not isinstance(hop, EdgeFact):
-            return hop if isinstance(hop, Dropped) else Dropped(code="NO_PATH", what="a hop that is no call")
+        if isinstance(hop, Dropped):
+            return hop
         hops.append(hop)
         server = hop.client
     return Path(hops=tuple(hops))
 
 
 def _refuted(offer: Offer, court: Court) -> Claim | Dropped:
-    reader = court.readers[offer.evidence[0]]
-    asked = [
-        p
-        for p in court.asked_by(offer.get("signature"), offer.get("refuter"))
-        if p.quantity and p.quantity == reader.evidence.question.name
-    ]
-    if not asked:
-        return Dropped(code="SCHEMA", what="no such refuter asks for this evidence")
-    value = reader.value(asked[0].fact, Where())
-    if value is None:
-        return Dropped(code="NUMBER_MISMATCH", what=f"{reader.evidence.id} holds no {asked[0].fact}")
+    signature, entity, refuter = (offer.get(name) for name in ("signature", "entity", "refuter"))
+    cited = (s for s in firing(signature, entity, refuter, court) if s.reader.evidence.id == offer.evidence[0])
+    seen = next(cited, None)
+    if seen is None:
+        return Dropped(code="DIRECTION", what=f"{offer.evidence[0]} is not what such a refuter fires on")
     reading = MetricValue(
-        evidence=reader.evidence.id,
-        entity=reader.evidence.question.entity,
-        fact=asked[0].fact,
-        where=Where(),
-        value=value,
-        op=asked[0].op,
-        threshold=asked[0].value,
+        evidence=seen.reader.evidence.id,
+        entity=seen.reader.evidence.question.entity,
+        fact=seen.predicate.fact,
+        where=seen.where,
+        value=seen.value,
+        op=seen.predicate.op,
+        threshold=seen.predicate.value,
     )
-    return Refuted(
-        signature=offer.get("signature"),
-        entity=reading.entity,
-        refuter=offer.get("refuter"),
-        reading=reading,
-    )
+    return Refuted(signature=signature, entity=entity, refuter=refuter, reading=reading)
 
 
 def _similar(offer: Offer, court: Court) -> Claim | Dropped:

@@ -67,6 +67,16 @@ QUANTITIES: Mapping[str, Quantity] = {
         floor=0.01,
         made_of=("database connections",),
     ),
+    "database_lock_waits": Quantity(
+        title="database sessions that wait for a lock",
+        unit="",
+        across=Across.SUM,
+        floor=1,
+        made_of=("database sessions",),
+    ),
+    "query_time": Quantity(
+        title="mean time of a query", unit="s", across=Across.POOL, floor=0.005, made_of=("statement times",)
+    ),
     "schema_cache_behind": Quantity(
         title="migrations the schema cache is behind",
         unit="",

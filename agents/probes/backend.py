@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 
+from agents.canonical import fingerprint
 from agents.incident.catalogue import Scope, Service
 from agents.incident.errors import Refused
 from agents.probes.reach import Reach
@@ -26,6 +27,7 @@ class Backend:
     ) -> None:
         self.reach = reach
         self._base_url = base_url
+        self.fingerprint = fingerprint("http", base_url) if base_url else ""
         self._client = httpx.Client(
             base_url=base_url,
             timeout=timeout.total_seconds(),

@@ -9,6 +9,7 @@ from datetime import timedelta
 
 import httpx
 
+from agents.canonical import fingerprint
 from agents.gather import could_not_look
 from agents.incident.catalogue import Replica, Scope, Service
 from agents.incident.clock import from_ms
@@ -129,6 +130,7 @@ class HttpHealth:
             },
             entities=(question.entity, *(f"{service.id}/{c.replica}" for c in checked)),
             alive=True,
+            backend=fingerprint(self.name, service.id),
             window=Window(start=from_ms(first), end=from_ms(last), recent=timedelta(milliseconds=last - first)),
         )
 

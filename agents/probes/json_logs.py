@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from agents.canonical import fingerprint
 from agents.gather import could_not_look
 from agents.incident.catalogue import Replica, Scope, Service
 from agents.incident.evidence import Answer, Lineage, Question, QuestionKind, Status, Window
@@ -133,5 +134,8 @@ def _answer(
         body={"lines": kept, "scanned": scanned, "matched": matched},
         entities=(question.entity, *(f"{service.id}/{i}" for i in instances)),
         alive=True if scanned else None,
+        backend=fingerprint(JsonLogs.name, service.id),
+        limit=MAX_LINES,
+        limit_hit=matched > MAX_LINES or cut,
         window=Window(start=since, end=window.end, recent=window.end - since),
     )

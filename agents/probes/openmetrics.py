@@ -14,6 +14,7 @@ from datetime import timedelta
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
+from agents.canonical import fingerprint
 from agents.gather import could_not_look
 from agents.incident.catalogue import Replica, Scope, Service
 from agents.incident.clock import from_ms
@@ -180,6 +181,7 @@ class OpenMetrics:
         text = f"GET /metrics of {len(service.replicas)} replicas: {metrics}"
         if not times:
             return could_not_look(question, "direct", "; ".join(failures), text)
+        step = timedelta(milliseconds=(max(times) - min(times)) / 4 or 1)
         status = Status.EMPTY if not series else Status.PARTIAL if failures else Status.COMPLETE
         body: dict[str, object] = {"series": series}
         if baseline:
@@ -199,7 +201,9 @@ class OpenMetrics:
             body=body,
             entities=(question.entity, *(f"{service.id}/{name}" for name in seen)),
             alive=not failures,
-            step=timedelta(milliseconds=(max(times) - min(times)) / 4 or 1),
+            backend=fingerprint(self.name, service.id),
+            step=step,
+            rate_window=timedelta(0) if query.level else step,
             window=Window(
                 start=from_ms(min(times)),
                 end=from_ms(max(times)),

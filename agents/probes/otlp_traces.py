@@ -104,7 +104,10 @@ def _answer(question: Question, spans: Sequence[Span], window: Window, *, cut: b
         body={"series": series},
         entities=(question.entity, *(f"{question.entity}/{i}" for i in instances)),
         alive=True if series else None,
+        limit_hit=cut,
         step=timedelta(milliseconds=STEP_MS),
+        rate_window=timedelta(milliseconds=STEP_MS),
+        ingest_lag=timedelta(milliseconds=INGEST_LAG_MS),
         window=window,
     )
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -18,6 +18,7 @@ from agents.probes.backend import Backend
 
 Labels = tuple[tuple[str, str], ...]
 Points = dict[float, float]
+RATE_WINDOW = "$window"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +37,7 @@ class Prometheus:
         self.name = backend.reach.name
         self._templates = templates
         self._interval = interval
+        self._rate_window = timedelta(seconds=max(2, round(4 * interval.total_seconds())))
         self._backend = backend
 
     def answers(self, question: Question, service: Service) -> bool:
@@ -55,11 +57,12 @@ class Prometheus:
 
     def _answer(self, question: Question, service: Service, window: Window, scope: Scope) -> Answer:
         template = self._templates[question.name]
-        texts = [self._fill(t, service) for t in (template.value or template.numerator, template.denominator) if t]
+        texts = [self._fill(t, service) for t in _parts(template)]
         try:
             results = [self._range(text, window, service, scope) for text in texts]
         except (ProbeUnreachable, Refused) as error:
-            return could_not_look(question, self.name, str(error), " / ".join(texts))
+            gap = could_not_look(question, self.name, str(error), " / ".join(texts))
+            return replace(gap, backend=self._backend.fingerprint)
         warnings = [w for _, found in results for w in found]
         top = results[0][0]
         series = []
@@ -91,17 +94,18 @@ class Prometheus:
             body={"series": series},
             entities=(question.entity, *(f"{question.entity}/{i}" for i in instances)),
             alive=True if series and fresh else None,
+            backend=self._backend.fingerprint,
             step=self._interval,
+            rate_window=self._rate_window if any(RATE_WINDOW in t for t in _parts(template)) else timedelta(0),
             # Each point already stands for a rate window: the newest ones are "now".
             window=Window(start=window.start, end=window.end, recent=1.5 * self._interval),
         )
 
     def _fill(self, template: str, service: Service) -> str:
-        seconds = max(2, round(4 * self._interval.total_seconds()))
         return (
             template.replace("$service", _escape(service.name))
             .replace("$environment", _escape(service.environment))
-            .replace("$window", f"{seconds}s")
+            .replace(RATE_WINDOW, f"{self._rate_window.total_seconds():.0f}s")
         )
 
     def _range(
@@ -132,6 +136,10 @@ class Prometheus:
                 float(t) * 1000: float(v) for t, v in item["values"] if v not in {"NaN", "+Inf", "-Inf"}
             }
         return found, list(answer.get("warnings", ()))
+
+
+def _parts(template: Template) -> tuple[str, ...]:
+    return tuple(t for t in (template.value or template.numerator, template.denominator) if t)
 
 
 def _escape(label: str) -> str:

@@ -17,9 +17,11 @@ from agents.deliberation.view import View
 from agents.incident.errors import BadInput, Refused, Transient
 from agents.ports import Reasoned, Task
 from agents.reasoners.prompts import instructions, schema
+from agents.reasoners.ways import UNKNOWN, Way, answer_in, overflows, room_for, ways_of
 
 BUSY = frozenset({408, 409, 429, 500, 502, 503, 504, 529})
-DENIED = frozenset({400, 401, 402, 403, 404, 405, 413, 422})
+DENIED = UNKNOWN | {401, 402, 403, 404, 405, 413}
+LIMITS = frozenset({"max_tokens", "max_completion_tokens"})
 PACKAGES: Mapping[str, str] = {
     "openai": "langchain_openai",
     "azure_openai": "langchain_openai",
@@ -57,13 +59,15 @@ def _provider(model: str) -> str:
 class LangChain:
     """One configured model. Clients are opened at the first call, so after a worker has forked.
 
-    ``options`` go to the provider's class as they are.
+    ``options`` go to the provider's class as they are. The way in which its server was last willing to be asked is
+    remembered.
     """
 
     model: str
     api_key: str = field(default="", repr=False)
     base_url: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
+    _way: int = field(default=0, init=False, repr=False)
 
     @property
     def name(self) -> str:
@@ -78,11 +82,11 @@ class LangChain:
         """The answer to *task*, in at most *timeout* however slowly it drips."""
         box: list[Reasoned | Exception] = []
         opened: list[Any] = []
+        late = threading.Event()
 
         def work() -> None:
             try:
-                opened.append(self._chat(timeout, output_tokens))
-                box.append(self._ask(opened[0], task, view))
+                box.append(self._asked(task, view, timeout, output_tokens, opened, late))
             except Exception as error:  # noqa: BLE001  # every provider has classes of its own; they are sorted below,
                 box.append(error)  # and the queue's time-out is raised in the main thread, never here
 
@@ -90,7 +94,8 @@ class LangChain:
         thread = threading.Thread(target=work, name="reasoner", daemon=True)
         thread.start()
         thread.join(timeout.total_seconds())
-        for chat in opened:
+        late.set()
+        for chat in tuple(opened):
             _close(chat)  # also under a thread that still reads: its connection ends, and it with that
         if not box:
             raise TimeoutError(f"{self.model} gave no answer within {timeout.total_seconds():.0f} s")
@@ -98,22 +103,33 @@ class LangChain:
             raise _sorted(box[0], self.model) from box[0]
         return box[0]
 
-    def _ask(self, chat: Any, task: Task, view: View) -> Reasoned:
-        shaped = chat.with_structured_output(schema(task), include_raw=True)
-        said: Any = shaped.invoke([("system", instructions(task)), ("human", view.text)])
-        raw = said["raw"]
-        usage = getattr(raw, "usage_metadata", None) or {}
-        refusal = getattr(raw, "additional_kwargs", {}).get("refusal")
-        stopped = getattr(raw, "response_metadata", {}).get("stop_reason")
-        if refusal or stopped == "refusal":
-            raise Refused(f"{self.model} refused to answer")
-        return Reasoned(
-            body=_body(said, raw),
-            input_tokens=usage.get("input_tokens"),
-            output_tokens=usage.get("output_tokens"),
-        )
+    def _asked(
+        self,
+        task: Task,
+        view: View,
+        timeout: timedelta,
+        output_tokens: int,
+        opened: list[Any],
+        late: threading.Event,
+    ) -> Reasoned:
+        """The answer by the first way that the server takes, which is where the next call begins."""
+        ways = ways_of(_provider(self.model), elsewhere=bool(self.base_url))
+        room = room_for(self.prompt(task, view), output_tokens)
+        for number, way in enumerate(ways[self._way :], start=self._way):
+            opened.append(self._chat(way, timeout, output_tokens, room))
+            try:
+                said = _ask(opened[-1], way, task, view, self.model)
+            except Exception as error:
+                # Every provider has classes of its own; a status of theirs that may be about the way is read here.
+                unknown = getattr(error, "status_code", None) in UNKNOWN and not overflows(str(error))
+                if not unknown or late.is_set() or number + 1 == len(ways):
+                    raise
+            else:
+                self._way = number
+                return said
+        raise AssertionError("the last way returns or raises")
 
-    def _chat(self, timeout: timedelta, output_tokens: int) -> Any:
+    def _chat(self, way: Way, timeout: timedelta, output_tokens: int, room: int) -> Any:
         load(self.model)
         from langchain.chat_models import init_chat_model
 
@@ -125,13 +141,20 @@ class LangChain:
             given |= {
                 "temperature": 0,
                 "num_predict": output_tokens,
+                "num_ctx": room,
                 "client_kwargs": {"timeout": seconds, **self._bearer()},
             }
         else:
-            given |= {"max_tokens": output_tokens, "timeout": seconds, "max_retries": 0}
+            given |= {"timeout": seconds, "max_retries": 0} | self._limit(way, output_tokens)
             # A server of one's own may ask for no key, where the provider's class does.
             given |= {"api_key": self.api_key or "none"} if self.api_key or self.base_url else {}
         return init_chat_model(self.model, **(given | dict(self.options)))
+
+    def _limit(self, way: Way, output_tokens: int) -> dict[str, Any]:
+        """What bounds the answer. OpenAI's class renames ``max_tokens``; ``extra_body`` it leaves alone."""
+        if self.options.keys() & LIMITS or _provider(self.model) != "openai" or way.limit != "max_tokens":
+            return {"max_tokens": output_tokens}
+        return {"extra_body": {"max_tokens": output_tokens}}
 
     def _bearer(self) -> dict[str, Any]:
         return {"headers": {"Authorization": f"Bearer {self.api_key}"}} if self.api_key else {}
@@ -143,13 +166,52 @@ def _close(chat: Any) -> None:
         chat._client.close()
 
 
+def _ask(chat: Any, way: Way, task: Task, view: View, model: str) -> Reasoned:
+    told = instructions(task) if way.shaped else f"{instructions(task)}\n{json.dumps(schema(task))}"
+    messages = [("system", told), ("human", view.text)]
+    if not way.shaped:
+        return _reasoned({}, chat.invoke(messages), model)
+    try:
+        said: Any = chat.with_structured_output(schema(task), include_raw=True).invoke(messages)
+    except Exception as error:
+        # OpenAI's library raises where an answer was cut at its limit; its class is not to be imported here.
+        cut = getattr(error, "completion", None)
+        if cut is None:
+            raise
+        return _cut(cut)
+    return _reasoned(said, said["raw"], model)
+
+
+def _reasoned(said: Mapping[str, Any], raw: Any, model: str) -> Reasoned:
+    usage = getattr(raw, "usage_metadata", None) or {}
+    refusal = getattr(raw, "additional_kwargs", {}).get("refusal")
+    stopped = getattr(raw, "response_metadata", {}).get("stop_reason")
+    if refusal or stopped == "refusal":
+        raise Refused(f"{model} refused to answer")
+    return Reasoned(
+        body=_body(said, raw),
+        input_tokens=usage.get("input_tokens"),
+        output_tokens=usage.get("output_tokens"),
+    )
+
+
+def _cut(completion: Any) -> Reasoned:
+    """An answer that ended at its limit of tokens: no answer, but one that was paid for."""
+    usage = completion.usage
+    return Reasoned(
+        body=completion.choices[0].message.content or "",
+        input_tokens=getattr(usage, "prompt_tokens", None),
+        output_tokens=getattr(usage, "completion_tokens", None),
+    )
+
+
 def _body(said: Mapping[str, Any], raw: Any) -> str:
     """The answer as text: the arguments of the tool that was called, else what was written."""
     parsed = said.get("parsed")
     if isinstance(parsed, dict):
         return json.dumps(parsed)
     text = raw.text if isinstance(getattr(raw, "text", None), str) else ""
-    return str(text) if text else str(raw.content)
+    return answer_in(str(text) if text else str(raw.content))
 
 
 def _sorted(error: Exception, model: str) -> Exception:
@@ -158,6 +220,8 @@ def _sorted(error: Exception, model: str) -> Exception:
         return error
     status = getattr(error, "status_code", None)
     kinds = {k.__name__ for k in type(error).__mro__}
+    if "ContextOverflowError" in kinds or (status in DENIED and overflows(str(error))):
+        return Refused(f"{model} cannot hold the prompt: serve it with a larger context, 16384 tokens or more")
     if status in DENIED:
         return Refused(f"{model} refused the call with {status}; check the key, the model's name and the address")
     if any("Timeout" in k for k in kinds):

@@ -10,7 +10,7 @@ from agents.deliberation import answers
 from agents.ports import Task
 
 FOLDER = Path(__file__).parent.parent / "prompts"
-VERSIONS = {Task.PLAN: "plan-1", Task.PROPOSE: "propose-1", Task.ORDER: "order-1", Task.WORDS: "words-1"}
+VERSIONS = {Task.PLAN: "plan-1", Task.PROPOSE: "propose-2", Task.ORDER: "order-1", Task.WORDS: "words-1"}
 SHAPES: Mapping[Task, type[BaseModel]] = {
     Task.PLAN: answers.PlanAnswer,
     Task.PROPOSE: answers.ProposalAnswer,
@@ -28,5 +28,18 @@ def instructions(task: Task) -> str:
 @cache
 def schema(task: Task) -> dict[str, object]:
     """The shape of the answer, as JSON Schema under the task's name."""
-    made = answers.schema_of(SHAPES[task])
+    made = {name: _plain(part) for name, part in answers.schema_of(SHAPES[task]).items()}
     return made | {"title": task.value, "description": f"The answer to the task {task.value}."}
+
+
+def _plain(part: object) -> object:
+    """*part* with its patterns free of backslashes: some servers hold an answer to no pattern that has one."""
+    if isinstance(part, dict):
+        return {name: _plain(inner) for name, inner in part.items()} | _pattern(part.get("pattern"))
+    return [_plain(inner) for inner in part] if isinstance(part, list) else part
+
+
+def _pattern(written: object) -> dict[str, str]:
+    if not isinstance(written, str):
+        return {}
+    return {"pattern": written.replace(r"\d", "[0-9]").replace(r"\.", "[.]").replace("(?:", "(")}

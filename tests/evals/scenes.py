@@ -329,8 +329,6 @@ MISSES: Mapping[str, Expected] = {
     "surge-16": UNNAMED_SURGE,
     "surge-20": UNNAMED_SURGE,
     "surge-deep": UNNAMED_SURGE,
-    # No refuter asks whether those who hold the connections wait for the database.
-    "database-locked-8": found("F11", f"{SHOP}/checkout"),
     # One of the two true causes is named, and the other is not looked for.
     "leak-and-stale-8": found("F49", f"{SHOP}/inventory"),
     "hang-and-surge-8": found("F34", f"{SHOP}/checkout/checkout-1"),

@@ -16,6 +16,7 @@ from agents.incident.claims import (
     Associated,
     ChangeFact,
     Claim,
+    Compare,
     EdgeFact,
     FactName,
     LogAbsent,
@@ -279,8 +280,37 @@ def _broken_paths(court: gates.Court) -> Iterator[Forged]:
 
 
 def _pairs(true: Sequence[Claim], court: gates.Court) -> Iterator[Forged]:
-    """Two numbers that are said to move together by a correlation nobody computed."""
+    """Numbers that are said to move together by a correlation nobody computed; and each with itself."""
     values = [c for c in true if isinstance(c, MetricValue)][:6]
+    for one in values:
+        yield Forged(
+            lie="same_series_twice",
+            claim=Associated(
+                evidence=one.evidence,
+                other_evidence=one.evidence,
+                where=Where(),
+                other_where=Where(),
+                rho=1.0,
+                lag=timedelta(0),
+            ),
+            court=court,
+        )
+        yield Forged(
+            lie="same_series_twice",
+            claim=Compare(
+                evidence=one.evidence,
+                other_evidence=one.evidence,
+                entity=one.entity,
+                fact=one.fact,
+                where=Where(),
+                other_fact=one.fact,
+                other_where=Where(),
+                value=one.value,
+                other_value=one.value,
+                op=Op.EQ,
+            ),
+            court=court,
+        )
     for first, second in pairwise(values):
         claim = Associated(
             evidence=first.evidence,

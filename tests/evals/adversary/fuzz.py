@@ -35,9 +35,26 @@ def _support() -> st.SearchStrategy[dict[str, Any]]:
     return st.fixed_dictionaries(
         {
             "type": st.sampled_from(
-                ["METRIC_VALUE", "METRIC_CHANGE", "LOG_PRESENT", "CHANGE_FACT", "PATH", "CAUSE"]
+                [
+                    "METRIC_VALUE",
+                    "METRIC_CHANGE",
+                    "LOG_PRESENT",
+                    "CHANGE_FACT",
+                    "COMPARE",
+                    "EDGE_FACT",
+                    "PRECEDES",
+                    "ASSOCIATED",
+                    "PATH",
+                    "REFUTED",
+                    "CAUSE",
+                ]
             ),
             "ev": st.one_of(st.just("{ev}"), _reference("ev_", 20)),
+            "also": st.lists(st.just("{ev}"), max_size=2),
+            "other_fact": st.sampled_from([None, "recent", "max", "baseline"]),
+            "op": st.sampled_from([None, "<", ">=", "=="]),
+            "entity": st.sampled_from([None, "{ent}"]),
+            "refuter": st.sampled_from([None, "F11.x1", "F11.x2", "F34.x1", "F41.x1"]),
             "fact": st.one_of(st.none(), st.sampled_from(["recent", "max", "min", "last", "ratio_to_baseline"])),
             "direction": st.sampled_from([None, "up", "down"]),
             "value": st.one_of(st.none(), st.floats(), st.integers(-5, 5)),

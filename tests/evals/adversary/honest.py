@@ -12,16 +12,14 @@ from typing import Any
 
 from agents.deliberation.view import View
 from agents.ports import Reasoned, Task
+from tests.evals.adversary import joined
+from tests.evals.adversary.joined import moved
 
 Json = dict[str, Any]
 
 MOST_QUERIES = 10
-MOST_SUPPORTS = 6
-ABNORMAL = 2.0
-"""A reading so many times its baseline, or the inverse of that, is worth pointing at."""
-
-WELL_ABOVE = 2.0
-
+MOST_SUPPORTS = 5
+MOST_JOINED = 3
 FIRST_ASKED = (
     "upstream_failure_ratio",
     "pool_waiters",
@@ -70,9 +68,9 @@ def propose(view: Json) -> Json:
         for held in view["engine"]
         if not any(r["outcome"] == "refuted" for r in held["refuters"])
     ][:3]
-    moved = {r["entity"] for r in view["readings"] if _moved(r)}
-    moved |= {line["entity"] for line in view["log_templates"]}
-    for service in sorted(moved)[:2]:
+    places = {r["entity"] for r in view["readings"] if moved(r)}
+    places |= {line["entity"] for line in view["log_templates"]}
+    for service in sorted(places)[:2]:
         made.append(
             {
                 "signature": "OTHER",
@@ -92,13 +90,6 @@ def _service_of(view: Json, entity: str) -> str:
     return next((e["of"] or e["id"] for e in view["entities"] if e["id"] == entity), entity)
 
 
-def _moved(reading: Mapping[str, Any]) -> bool:
-    """Up by twice or more, or down to half from what is well above nothing: a view does not tell the floors."""
-    facts = reading.get("facts", {})
-    ratio, before = facts.get("ratio_to_baseline"), facts.get("baseline", 0.0)
-    return ratio is not None and (ratio >= ABNORMAL or (ratio <= 1 / ABNORMAL and before >= WELL_ABOVE))
-
-
 def supports(view: Json, service: str) -> list[Json]:
     """True claims about *service*, the numbers as they are shown."""
     made: list[Json] = []
@@ -106,7 +97,7 @@ def supports(view: Json, service: str) -> list[Json]:
         if reading["entity"] != service:
             continue
         facts, name = reading.get("facts", {}), reading["template"].partition(":")[2]
-        if _moved(reading):
+        if moved(reading):
             up = facts["recent"] > facts["baseline"]
             made.append(
                 _support("METRIC_CHANGE", reading, f"{name}.recent", facts["recent"], "up" if up else "down")
@@ -120,7 +111,7 @@ def supports(view: Json, service: str) -> list[Json]:
     matched = [t for t in view["log_templates"] if t["entity"] == service and t["template"].startswith("log:")]
     made += [_support("LOG_PRESENT", t) for t in {t["ev"]: t for t in matched}.values()]
     made.sort(key=lambda s: s["type"] not in {"LOG_PRESENT", "METRIC_CHANGE"})
-    return made[:MOST_SUPPORTS]
+    return made[:MOST_SUPPORTS] + joined.supports(view, service)[:MOST_JOINED]
 
 
 def _support(
@@ -169,10 +160,10 @@ class Honest:
         return Reasoned(body=json.dumps(answer))
 
 
-def claims(proposals: Sequence[Json]) -> tuple[tuple[str, str, str], ...]:
-    """The claims of the last of *proposals*: type, evidence and fact of each, once."""
+def claims(proposals: Sequence[Json]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """The claims of the last of *proposals*: type and evidence of each, once."""
     found = [
-        (s["type"], s["ev"], (s["fact"] or "").rpartition(".")[2])
+        (s["type"], (s["ev"], *s.get("also", ())))
         for h in (proposals[-1]["hypotheses"] if proposals else ())
         for s in h["supports"]
     ]

@@ -96,6 +96,11 @@ class Lie:
     channel: str = ""
 
 
+def lies(group: str, task: Task, **made: Make) -> tuple[Lie, ...]:
+    """Lies of one group about one task, by name."""
+    return tuple(Lie(name=name, group=group, task=task, make=make) for name, make in made.items())
+
+
 @dataclass(slots=True, kw_only=True)
 class Liar:
     """Tells *lie* whenever it is asked for its task; counts from outside what it is asked."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from agents.incident.claims import cites
 from agents.incident.finding import FindingState
 from agents.ports import Task
 from tests.evals.adversary.cases import Stand, thought
@@ -33,9 +34,9 @@ def heard(at: Stand) -> Kept:
     """One honest model's turn. Where a cause is named, suggestions are left out by design: none count."""
     model = Honest()
     done = thought(at, model)
-    made = {(kind, ev) for kind, ev, _ in claims(model.said)}
+    made = set(claims(model.said))
     out = (*(s.claim for s in done.finding.claims), *(f.claim for f in done.record.facts))
-    held = {(claim.type, getattr(claim, "evidence", None)) for claim in out}
+    held = {(claim.type, cites(claim)) for claim in out}
     named = done.finding.state not in ABSTAINED
     added = tuple(f.text for f in done.record.facts)
     own = Own(cited=asked_of((at.gathered, *done.gathered)))

@@ -21,7 +21,9 @@ def main() -> None:
     state = State(key=given.key)
     application = web.Application(client_max_size=MAX_BODY)
     application.add_routes(list(routes(state)))
-    application.add_routes(control_routes(state.log, {"order": state.order, "reset": state.clear}))
+    application.add_routes(
+        control_routes(state.log, {"order": state.order, "manners": state.behave, "reset": state.clear})
+    )
     serve(application, lambda _: None, given.port)
 
 

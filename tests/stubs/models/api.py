@@ -11,9 +11,9 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from aiohttp import web
 
 from tests.stubs.common import Failure, Json, served
-from tests.stubs.models.script import Said, State
+from tests.stubs.models.script import Manners, Said, State
 
-Answer = Callable[[Json, Said], web.Response]
+Answer = Callable[[Json, Said, Manners], web.Response]
 Refuse = Callable[[Failure], web.Response]
 
 
@@ -29,10 +29,14 @@ def routes(state: State) -> Iterable[web.RouteDef]:
                 call["task"] = task_of(body)
                 if state.key and _key_of(request) != state.key:
                     return refuse(Failure(status=401, error="invalid key"))
+                met = _unserved(body, state.manners)
+                if met:
+                    call["error"] = met
+                    return refuse(Failure(status=400, error=met))
                 said = state.next(call["task"])
                 if said.drip_s:
                     return _drip(said)
-                return answer(body, said)
+                return answer(body, said, state.manners)
 
             return await served(request, state.log, method, work, refuse)
 
@@ -43,6 +47,16 @@ def routes(state: State) -> Iterable[web.RouteDef]:
         route("/v1/messages", "anthropic", _anthropic, _anthropic_refuses),
         route("/api/chat", "ollama", _ollama, _ollama_refuses),
     )
+
+
+def _unserved(body: Json, manners: Manners) -> str:
+    """What a server of these manners says against a request, in the words of llama.cpp's and vLLM's."""
+    met = next((name for name in manners.refuses if name in body or name in body.get("options", {})), "")
+    if met:
+        return f"Unrecognized request argument supplied: {met}"
+    if manners.context and len(json.dumps(body["messages"])) > manners.context:
+        return f"the request exceeds the available context size ({manners.context} tokens), try increasing it"
+    return ""
 
 
 def _key_of(request: web.Request) -> str:
@@ -70,24 +84,24 @@ def _drip(said: Said) -> web.Response:
     return web.Response(body=bytes_of(), content_type="application/json")
 
 
-def _openai(body: Json, said: Said) -> web.Response:
+def _openai(body: Json, said: Said, manners: Manners) -> web.Response:
     message = {"role": "assistant", "content": said.text, "refusal": None}
     if said.refusal:
         message = {"role": "assistant", "content": None, "refusal": said.refusal}
-    return web.json_response(
-        {
-            "id": "chatcmpl-stub",
-            "object": "chat.completion",
-            "created": 1_790_000_000,
-            "model": body["model"],
-            "choices": [{"index": 0, "message": message, "finish_reason": "length" if said.cut else "stop"}],
-            "usage": {
-                "prompt_tokens": said.input_tokens,
-                "completion_tokens": said.output_tokens,
-                "total_tokens": said.input_tokens + said.output_tokens,
-            },
+    whole: Json = {
+        "id": "chatcmpl-stub",
+        "object": "chat.completion",
+        "created": 1_790_000_000,
+        "model": body["model"],
+        "choices": [{"index": 0, "message": message, "finish_reason": "length" if said.cut else "stop"}],
+    }
+    if manners.usage:
+        whole["usage"] = {
+            "prompt_tokens": said.input_tokens,
+            "completion_tokens": said.output_tokens,
+            "total_tokens": said.input_tokens + said.output_tokens,
         }
-    )
+    return web.json_response(whole)
 
 
 def _openai_refuses(failure: Failure) -> web.Response:
@@ -96,7 +110,7 @@ def _openai_refuses(failure: Failure) -> web.Response:
     return web.json_response({"error": error}, status=status, headers={"Retry-After": str(failure.retry_after)})
 
 
-def _anthropic(body: Json, said: Said) -> web.Response:
+def _anthropic(body: Json, said: Said, manners: Manners) -> web.Response:
     stop = "end_turn"
     content: list[Json] = [{"type": "text", "text": said.text}]
     if said.refusal:
@@ -113,7 +127,9 @@ def _anthropic(body: Json, said: Said) -> web.Response:
             "content": content,
             "stop_reason": "max_tokens" if said.cut else stop,
             "stop_sequence": None,
-            "usage": {"input_tokens": said.input_tokens, "output_tokens": said.output_tokens},
+            "usage": {"input_tokens": said.input_tokens, "output_tokens": said.output_tokens}
+            if manners.usage
+            else {"input_tokens": 0, "output_tokens": 0},
         }
     )
 
@@ -124,7 +140,7 @@ def _anthropic_refuses(failure: Failure) -> web.Response:
     return web.json_response({"type": "error", "error": error}, status=status)
 
 
-def _ollama(body: Json, said: Said) -> web.Response:
+def _ollama(body: Json, said: Said, manners: Manners) -> web.Response:
     whole: Json = {
         "model": body["model"],
         "created_at": "2026-11-24T14:05:00Z",
@@ -138,7 +154,9 @@ def _ollama(body: Json, said: Said) -> web.Response:
         "eval_count": said.output_tokens,
         "eval_duration": 1,
     }
-    if not body.get("stream", True):
+    if not manners.usage:
+        whole = {k: v for k, v in whole.items() if not k.endswith("_count")}
+    if not body.get("stream", True) or not manners.streams:
         return web.json_response(whole)
     first = {k: whole[k] for k in ("model", "created_at", "message")} | {"done": False}
     last = whole | {"message": {"role": "assistant", "content": ""}}

@@ -23,3 +23,7 @@ class ModelsStub(Stub):
     def order(self, *answers: Any, task: str = "*") -> None:
         """What is said next: each of ``{"json": …}``, ``text``, ``truncated``, ``huge``, ``refusal``, ``drip``."""
         self.ask("order", task=task, answers=list(answers))
+
+    def manners(self, **given: Any) -> None:
+        """How the server differs from the provider's own: ``refuses``, ``usage``, ``streams``, ``context``."""
+        self.ask("manners", **given)

@@ -51,6 +51,20 @@ def _said(given: Json) -> Said:
     raise ControlError("an answer is one of json, text, truncated, huge, refusal, drip")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manners:
+    """How a server of somebody's own differs from the provider whose language it speaks.
+
+    ``refuses`` are parameters that are answered with 400; ``context`` the bytes of a prompt that are taken, zero
+    for any; ``streams``: whether an answer that is asked for in pieces comes in pieces.
+    """
+
+    refuses: tuple[str, ...] = ()
+    usage: bool = True
+    streams: bool = True
+    context: int = 0
+
+
 @dataclass(slots=True)
 class State:
     """Answers by the name of the shape that is asked for, ``*`` for any; the last one is given again."""
@@ -58,6 +72,7 @@ class State:
     key: str = ""
     answers: dict[str, list[Said]] = field(default_factory=dict)
     log: Log = field(default_factory=Log)
+    manners: Manners = Manners()
 
     def next(self, task: str) -> Said:
         """The next answer."""
@@ -72,7 +87,12 @@ class State:
         waiting += [said(one) for one in given["answers"]]
         return len(waiting)
 
+    async def behave(self, given: Json) -> None:
+        """Take on the manners that are named, the usual ones where none is."""
+        self.manners = Manners(**(given | {"refuses": tuple(given.get("refuses", ()))}))
+
     async def clear(self, _: Json) -> None:
         """Forget everything."""
+        self.manners = Manners()
         self.answers.clear()
         self.log.clear()

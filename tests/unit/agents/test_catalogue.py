@@ -113,7 +113,7 @@ STAGING = Scope(environment="staging")
 @pytest.mark.parametrize(
     ("asker", "admitted"),
     [(PLAIN, {PLAIN}), (SHOP, {PLAIN, SHOP}), (BANK, {PLAIN, BANK}), (STAGING, {STAGING})],
-    ids=str,
+    ids=["no project", "shop", "bank", "staging"],
 )
 def test_a_scope_admits_itself_and_what_its_environment_shares(asker, admitted):
     assert {s for s in (PLAIN, SHOP, BANK, STAGING) if asker.admits(s)} == admitted

@@ -122,6 +122,22 @@ def test_an_order_leaves_out_and_adds_nothing(lines):
     assert sorted(map(str, thought.finding.claims)) == sorted(map(str, case.finding().claims))
 
 
+def test_a_text_that_was_withheld_is_not_given_by_reading_it_in_another_order():
+    case = Withheld()
+    said = {"version": 1, "incident": case.about.id, "status": "order", "lines": ["L2", "L1"]}
+    thought = case.think(_ordering(said))
+    assert thought.record.off is None
+    assert thought.record.steps == (Step.ORDER,)
+    assert thought.finding.text == "withheld"
+
+
+class Withheld(Case):
+    """A diagnosis whose text was stopped on its way out."""
+
+    def finding(self):
+        return replace(super().finding(), text="withheld")
+
+
 def _ordering(said):
     return Scripted(answers={Task.ORDER: [said]})
 

@@ -15,7 +15,7 @@ from agents.render import say
 from agents.triage import MAX_AGE
 from tests.unit.agents.test_loop import quiet
 from tests.unit.agents.thinking import Case, script
-from tests.unit.agents.world import INC, NOW, SHOP
+from tests.unit.agents.world import INC, NOW, SHOP, SIGNATURES
 
 CASE = quiet()
 CONTROL = CASE.finding()
@@ -28,7 +28,19 @@ TEMPLATES = st.sampled_from([*(f"quantity:{q}" for q in QUANTITIES), "changes", 
 SUPPORTS = st.fixed_dictionaries(
     {
         "type": st.sampled_from(
-            ["METRIC_VALUE", "METRIC_CHANGE", "LOG_PRESENT", "CHANGE_FACT", "PRECEDES", "CAUSE"]
+            [
+                "METRIC_VALUE",
+                "METRIC_CHANGE",
+                "LOG_PRESENT",
+                "CHANGE_FACT",
+                "COMPARE",
+                "EDGE_FACT",
+                "PRECEDES",
+                "ASSOCIATED",
+                "PATH",
+                "REFUTED",
+                "CAUSE",
+            ]
         ),
         "ev": EVIDENCE,
     },
@@ -36,6 +48,11 @@ SUPPORTS = st.fixed_dictionaries(
         "fact": FACTS,
         "direction": st.sampled_from(["up", "down", "sideways"]),
         "value": st.floats() | TEXT,
+        "also": st.lists(EVIDENCE, max_size=3),
+        "other_fact": FACTS,
+        "op": st.sampled_from(["==", "<", ">=", "because"]),
+        "entity": ENTITIES,
+        "refuter": st.sampled_from(["F11.x1", "F11.x2", "F49.x1", "F34.x1"]) | TEXT,
     },
 )
 HYPOTHESES = st.fixed_dictionaries(
@@ -87,7 +104,15 @@ def test_whatever_is_answered_the_finding_stays_and_the_facts_are_true(
     thought = Case(store=CASE.store).think(script(plans, proposals))
     assert thought.finding == CONTROL
     assert CONTROL.state is FindingState.INCONCLUSIVE
-    court = gates.Court(incident_id=INC, readers=READERS, now=NOW, max_age=MAX_AGE, lookback=MAX_AGE)
+    court = gates.Court(
+        incident_id=INC,
+        readers=READERS,
+        now=NOW,
+        max_age=MAX_AGE,
+        lookback=MAX_AGE,
+        catalogue=SHOP,
+        signatures=SIGNATURES,
+    )
     for fact in thought.record.facts:
         assert gates.judge(fact.claim, court) is None
         assert fact.text == say(fact.claim, READERS)

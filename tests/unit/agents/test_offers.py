@@ -1,19 +1,38 @@
 """What somebody else points at: parsed or refused, read again by the engine, never believed."""
 
 from dataclasses import replace
+from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from agents import gates
-from agents.incident.claims import Compare, EdgeFact, LogPresent, MetricChange, MetricValue, Path, Refuted, cites
+from agents.incident.claims import (
+    ChangeFact,
+    Compare,
+    EdgeFact,
+    LogPresent,
+    MetricChange,
+    MetricValue,
+    Op,
+    Path,
+    Precedes,
+    Refuted,
+    cites,
+)
+from agents.incident.clock import to_ms
+from agents.incident.evidence import QuestionKind, Status
 from agents.incident.finding import Dropped
 from agents.incident.ids import EvidenceId
-from tests.unit.agents.test_gates import Told, court
+from tests.unit.agents.test_gates import PATTERN, Told, court, early, kept
+from tests.unit.agents.world import CHECKOUT, NOW, STALE, Store, line
 
 TOLD = Told()
 NOBODY = "ev_" + "a" * 20
+NONE = "NO_SUCH_EVIDENCE"
+WRONG = "NUMBER_MISMATCH"
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +56,7 @@ def test_a_value_is_the_engines_own_and_not_the_one_that_was_given(told):
     )
     assert isinstance(made, MetricValue)
     assert made.value == 7.0
+    assert made.entity == "shop/checkout/checkout-1"
 
 
 @pytest.mark.parametrize(
@@ -93,7 +113,9 @@ def test_other_types_are_made_from_the_bytes(told):
     made = offered(told, type="PATH", evs=[h.evidence for h in path.hops], entity="shop/inventory")
     assert isinstance(made, Path)
     assert [h.server for h in made.hops] == ["shop/inventory", "shop/checkout"]
-    refuted = offered(told, type="REFUTED", ev=told.rate.id, signature="F11", refuter="F11.x1")
+    refuted = offered(
+        told, type="REFUTED", ev=told.rate.id, signature="F11", refuter="F11.x1", entity="shop/checkout"
+    )
     assert isinstance(refuted, Refuted)
     versus = next(t for t in told.truths if isinstance(t, Compare))
     compared = offered(
@@ -126,6 +148,150 @@ def test_a_change_the_other_way_is_refused(told):
     assert made.code == "DIRECTION"
 
 
+@pytest.mark.parametrize(
+    ("support", "code"),
+    [
+        ({"type": "METRIC_VALUE", "ev": "waiters", "fact": "max", "instance": "checkout-9"}, "NUMBER_MISMATCH"),
+        ({"type": "METRIC_VALUE", "ev": "waiters", "fact": "request_rate.max"}, "SCHEMA"),
+        ({"type": "METRIC_VALUE", "ev": "waiters", "fact": "highest"}, "SCHEMA"),
+        ({"type": "METRIC_VALUE", "ev": "log", "fact": "count"}, "UNIT"),
+        ({"type": "METRIC_VALUE", "ev": "waiters", "fact": "max", "entity": "shop/inventory"}, "ENTITY"),
+        ({"type": "METRIC_CHANGE", "ev": "rate", "direction": "sideways"}, "SCHEMA"),
+        ({"type": "METRIC_CHANGE", "ev": "rate", "direction": "up", "fact": "highest"}, "SCHEMA"),
+        (
+            {"type": "METRIC_CHANGE", "ev": "rate", "direction": "up", "fact": "baseline", "value": 80},
+            "NUMBER_MISMATCH",
+        ),
+        ({"type": "METRIC_CHANGE", "ev": "rate", "direction": "up", "instance": "gateway-9"}, WRONG),
+        ({"type": "METRIC_CHANGE", "ev": "log", "direction": "up"}, WRONG),
+        ({"type": "METRIC_CHANGE", "ev": "rate", "direction": "up", "fact": "count"}, WRONG),
+        ({"type": "METRIC_VALUE", "ev": "calls", "fact": "recent", "upstream": "nobody"}, WRONG),
+        ({"type": "LOG_PRESENT", "ev": "rate"}, "SCHEMA"),
+        ({"type": "LOG_PRESENT", "ev": "silence"}, "QUOTE_MISMATCH"),
+        ({"type": "LOG_PRESENT", "ev": "log", "quote": "Could not find anything at all"}, "QUOTE_MISMATCH"),
+        ({"type": "LOG_PRESENT", "ev": "log", "value": 2}, WRONG),
+        ({"type": "LOG_ABSENT", "ev": "rate"}, "SCHEMA"),
+        ({"type": "LOG_ABSENT", "ev": "log"}, "QUOTE_MISMATCH"),
+        ({"type": "SPAN_FACT", "ev": "spans", "trace_id": "t2", "span_id": "s1", "attribute": "db.system"}, NONE),
+        ({"type": "SPAN_FACT", "ev": "spans", "trace_id": "t1", "span_id": "s2", "attribute": "db.system"}, NONE),
+        ({"type": "SPAN_FACT", "ev": "spans", "trace_id": "t1", "span_id": "s1", "attribute": "db.name"}, NONE),
+        ({"type": "EVENT_FACT", "ev": "events", "uid": "u2", "reason": "OOMKilled"}, NONE),
+        ({"type": "EVENT_FACT", "ev": "events", "uid": "u1", "reason": "Evicted"}, NONE),
+        ({"type": "CHANGE_FACT", "ev": "change", "change_id": "cd/other"}, NONE),
+        ({"type": "EDGE_FACT", "ev": "log", "server": "shop/checkout", "fact": "recent"}, "UNIT"),
+        ({"type": "EDGE_FACT", "ev": "calls", "server": "shop/nobody", "fact": "recent"}, WRONG),
+        ({"type": "SIMILAR", "ev": "waiters", "incident": "INC_NEVER"}, NONE),
+        ({"type": "SIMILAR", "ev": "waiters", "incident": "INC_NEVER", "value": 0.8}, NONE),
+        ({"type": "SIMILAR", "ev": "waiters", "incident": "INC_EARLIER", "value": 0.2}, WRONG),
+        ({"type": "COMPARE", "evs": ["waiters", "rate"], "fact": "max", "other_fact": "max", "op": "~"}, "SCHEMA"),
+        ({"type": "COMPARE", "evs": ["log", "rate"], "fact": "max", "other_fact": "max", "op": "<"}, "UNIT"),
+        ({"type": "COMPARE", "evs": ["rate", "log"], "fact": "max", "other_fact": "max", "op": "<"}, "UNIT"),
+        (
+            {"type": "COMPARE", "evs": ["rate", "rate"], "fact": "count", "other_fact": "max", "op": "<"},
+            "NUMBER_MISMATCH",
+        ),
+        (
+            {"type": "COMPARE", "evs": ["rate", "rate"], "fact": "max", "other_fact": "count", "op": "<"},
+            "NUMBER_MISMATCH",
+        ),
+        ({"type": "ASSOCIATED", "evs": ["rate", "log"]}, "UNIT"),
+        ({"type": "ASSOCIATED", "evs": ["log", "rate"]}, "UNIT"),
+        ({"type": "PRECEDES", "evs": ["rate", "silence"]}, "ORDER"),
+        ({"type": "PRECEDES", "evs": ["spans", "rate"]}, "ORDER"),
+        ({"type": "PATH", "evs": ["log"], "entity": "shop/checkout"}, "UNIT"),
+    ],
+)
+def test_an_offer_that_the_bytes_do_not_bear_is_refused(told, support, code):
+    of_type = {t.type: t for t in told.truths}
+    named = {
+        "waiters": told.waiters.id,
+        "rate": told.rate.id,
+        "calls": told.calls.id,
+        "log": told.log.id,
+        "silence": of_type["LOG_ABSENT"].evidence,
+        "spans": of_type["SPAN_FACT"].evidence,
+        "events": of_type["EVENT_FACT"].evidence,
+        "change": of_type["CHANGE_FACT"].evidence,
+    }
+    cited = {"ev": named[support["ev"]]} if "ev" in support else {"evs": [named[e] for e in support["evs"]]}
+    made = offered(told, **(support | cited))
+    assert isinstance(made, Dropped)
+    assert made.code == code
+
+
+def test_of_what_was_cut_short_only_at_least_is_said():
+    store = Store()
+    for status, op in ((Status.PARTIAL, Op.GE), (Status.COMPLETE, Op.EQ)):
+        item = store.quantity(CHECKOUT, "pool_waiters", {"checkout-1": line(7, 0)}, status=status)
+        offers, _ = gates.parse([{"type": "METRIC_VALUE", "ev": item.id, "fact": "max"}])
+        made = gates.stated(offers[0], court(store))
+        assert isinstance(made, MetricValue)
+        assert made.op is op
+
+
+def test_an_order_says_what_each_of_the_two_is():
+    store = Store()
+    cited = [
+        store.change(CHECKOUT, ago=timedelta(seconds=50)).id,
+        store.quantity(CHECKOUT, "in_flight", {"checkout-1": early(9, 0)}).id,
+        store.log(CHECKOUT, PATTERN, STALE).id,
+    ]
+    made = []
+    for pair in pairwise(cited):
+        offers, _ = gates.parse([{"type": "PRECEDES", "evs": list(pair)}])
+        made.append(gates.stated(offers[0], court(store)))
+    told_of = [(m.first_what, m.second_what) for m in made if isinstance(m, Precedes)]
+    assert told_of == [("a change", "requests in flight"), ("requests in flight", "the first such line")]
+
+
+def test_of_several_changes_the_one_that_is_named_or_else_the_newest_is_told():
+    store = Store()
+    body = [
+        {"id": name, "kind": "deploy", "at_ms": to_ms(NOW) - ago * 1000}
+        for name, ago in (("old", 90), ("new", 30))
+    ]
+    item = kept(store, QuestionKind.CHANGES, {"changes": body})
+    for named, told_of in (({}, "new"), ({"change_id": "old"}, "old")):
+        offers, _ = gates.parse([{"type": "CHANGE_FACT", "ev": item.id} | named])
+        made = gates.stated(offers[0], court(store))
+        assert isinstance(made, ChangeFact)
+        assert made.change_id == told_of
+
+
+def test_more_offers_than_anybody_needs_are_none():
+    one = {"type": "LOG_ABSENT", "ev": NOBODY}
+    assert len(gates.parse([one] * 50)[0]) == 50
+    assert gates.parse([one] * 51)[0] == ()
+    assert gates.parse({"supports": [one]})[0] == ()
+    assert [d.code for d in gates.parse(None)[1]] == ["SCHEMA"]
+
+
+def test_a_value_that_cannot_be_compared_is_refused_by_what_it_is():
+    said = [
+        (d.code, d.what)
+        for d in (
+            gates.compared("about 7", 7.0, ""),
+            gates.compared("7 ms", 7.0, ""),
+            gates.compared("7 ms", 7.0, "ratio"),
+        )
+        if d is not None
+    ]
+    assert said == [
+        ("SCHEMA", "a value that is no number"),
+        ("UNIT", "a value in ms of a quantity in no unit"),
+        ("UNIT", "a value in ms of a quantity in ratio"),
+    ]
+
+
+def test_lines_that_were_kept_and_do_not_match_are_no_quote():
+    store = Store()
+    item = store.log(CHECKOUT, "never", "another line altogether")
+    offers, _ = gates.parse([{"type": "LOG_PRESENT", "ev": item.id}])
+    made = gates.stated(offers[0], court(store))
+    assert isinstance(made, Dropped)
+    assert made.code == "QUOTE_MISMATCH"
+
+
 def test_what_is_cited_must_be_of_this_incident(told):
     made = offered(told, type="METRIC_VALUE", ev=NOBODY, fact="max")
     assert isinstance(made, Dropped)
@@ -150,6 +316,19 @@ def test_a_cause_is_the_engines_alone_and_a_note_is_off_by_default(told):
         {"type": "METRIC_VALUE", "ev": NOBODY, "fact": "max", "value": "about 7"},
         {"type": "METRIC_VALUE", "ev": NOBODY, "fact": "max", "value": float("nan")},
         {"type": "METRIC_VALUE", "ev": NOBODY, "fact": ""},
+        {"type": "METRIC_VALUE", "ev": NOBODY, "fact": "max", "value": True},
+        {"type": "LOG_ABSENT", "ev": NOBODY, "value": 1},
+        {"type": "LOG_ABSENT", "ev": NOBODY, "quote": "pool"},
+        {"type": "LOG_ABSENT", "evs": NOBODY},
+        {"type": "LOG_ABSENT", "evs": []},
+        {"type": "LOG_ABSENT", "ev": NOBODY + "a"},
+        {"type": "PRECEDES", "evs": [NOBODY]},
+        {"type": 7, "ev": NOBODY},
+        {"type": "LOG_ABSENT", "evs": 5},
+        {"type": "LOG_ABSENT", "evs": [7]},
+        {"type": "METRIC_VALUE", "ev": NOBODY, "fact": 7},
+        {"type": "METRIC_VALUE", "ev": NOBODY, "fact": "max", "value": [7]},
+        {"type": "METRIC_VALUE", "ev": NOBODY, "fact": "max", "value": float("inf")},
         {"type": "METRIC_VALUE", "ev": NOBODY, "fact": "x" * 301},
         {"type": "PATH", "evs": [], "entity": "shop/checkout"},
         {"type": "EVERYTHING", "ev": NOBODY},

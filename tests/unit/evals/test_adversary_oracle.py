@@ -126,6 +126,12 @@ TRUE = (
     f"`gateway` logged nothing of the kind [{WHOLE}]",
     f"- deploy of `checkout` at 06:03:20, which confirms nothing [{DEPLOY}]",
     f"pool waiters came before failed calls to its upstream [{WAIT}] [{FAIL}]",
+    f"pool waiters came before the first such line [{WAIT}] [{LOG}]",
+    f"a change came before pool waiters [{DEPLOY}] [{WAIT}]",
+    f"pool waiters and failed calls to its upstream moved together (rho 0.99), which confirms nothing "
+    f"[{WAIT}] [{FAIL}]",
+    f"`gateway` → `checkout`, each call seen [{FAIL}]",
+    f"not F11: `gateway` failed calls to its upstream: 50.0% [{FAIL}]",
     f"Ruled out: calls to its own upstream fail (`gateway` failed calls to its upstream: 50.0% [{FAIL}])".replace(
         "Ruled out", "Against"
     ),
@@ -149,11 +155,17 @@ FALSE = {
         HEAD.replace("0.83", "0.99"),
         HEAD.replace("2 independent", "3 independent"),
         "4321 requests were lost",
+        f"pool waiters and failed calls to its upstream moved together (rho -0.97), which confirms nothing "
+        f"[{WAIT}] [{FAIL}]",
     ),
     "citation": (
         f"`checkout` pool waiters: 7 [{GONE}]",
         f"`checkout` pool waiters: 7 [{FAIL}]",
         f"`checkout` logged “pool timeout” in at least 2 lines [{WAIT}]",
+        f"`gateway` → `checkout`, each call seen [{WAIT}]",
+        f"`gateway` → `checkout`, each call seen [{FAIL}] [{FAIL}]",
+        f"a change came before pool waiters [{LOG}] [{WAIT}]",
+        f"`gateway` pool waiters: 7 against 50.0% [{WAIT}] [{FAIL}]",
         f"No known fault fits what was seen [{GONE}]",
     ),
     "quote": (
@@ -167,7 +179,21 @@ FALSE = {
     ),
     "absence": (f"`checkout` logged nothing of the kind [{LOG}]",),
     "time": (f"- deploy of `checkout` at 06:04:20, which confirms nothing [{DEPLOY}]",),
-    "order": (f"failed calls to its upstream came before pool waiters [{FAIL}] [{WAIT}]",),
+    "order": (
+        f"failed calls to its upstream came before pool waiters [{FAIL}] [{WAIT}]",
+        f"the first such line came before pool waiters [{LOG}] [{WAIT}]",
+        f"pool waiters came before a change [{WAIT}] [{DEPLOY}]",
+    ),
+    "pair": (
+        f"`checkout` pool waiters: 7 against 9 [{WAIT}] [{WAIT}]",
+        f"pool waiters came before pool waiters [{WAIT}] [{WAIT}]",
+        f"pool waiters and pool waiters moved together (rho 1.00), which confirms nothing [{WAIT}] [{WAIT}]",
+    ),
+    "unit": (f"`checkout` pool waiters: 7 against 50.0% [{WAIT}] [{FAIL}]",),
+    "path": (
+        f"`checkout` → `gateway`, each call seen [{FAIL}]",
+        f"`gateway` → `ledger`, each call seen [{FAIL}]",
+    ),
     "name": (
         f"`gateway` pool waiters: 7 [{WAIT}]",
         "Suspects: connection pool exhausted in `ledger` (F11)",
@@ -175,6 +201,8 @@ FALSE = {
     ),
     "refuter": (
         f"Ruled out: calls to its own upstream fail (`gateway` failed calls to its upstream: 50.0% [{FAIL}])",
+        f"not F41: `gateway` failed calls to its upstream: 50.0% [{FAIL}]",
+        f"not F11: `checkout` pool waiters: 7 [{WAIT}]",
     ),
     "cause": (
         HEAD.replace("`checkout`", "`gateway`"),

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from tests.evals.adversary.oracle import numbers, raw, sentences, vocabulary
+from tests.evals.adversary.oracle import numbers, pairs, raw, sentences, vocabulary
 from tests.evals.adversary.oracle.raw import Asked, World
 from tests.evals.adversary.oracle.sentences import Falsehood
 
@@ -92,7 +92,7 @@ def _line(line: str, world: World, own: Own) -> Iterator[Falsehood]:
         yield Falsehood(kind="markup", what=line[:120])
     line = re.sub(r"^(?:\d+\. |- |• )", "", line.strip())
     yield from _refuted(line, world, own)
-    for pattern, check in sentences.SENTENCES:
+    for pattern, check in (*pairs.JOINED, *sentences.SENTENCES):
         for match in pattern.finditer(line):
             yield from check(match, world, own.cited)
         line = pattern.sub(" ", line)

@@ -16,6 +16,8 @@ TITLES: Mapping[str, tuple[str, str, bool, float]] = {
     "failed calls to its upstream": ("upstream_failure_ratio", "pool", True, 0.005),
     "upstream calls per request": ("calls_per_request", "pool", False, 0.1),
     "requests in flight": ("in_flight", "add", False, 1.0),
+    "database sessions that wait for a lock": ("database_lock_waits", "add", False, 1.0),
+    "mean time of a query": ("query_time", "pool", False, 0.005),
     "pool waiters": ("pool_waiters", "add", False, 1.0),
     "pool in use": ("pool_used_ratio", "most", True, 0.01),
     "database connections in use": ("database_connections_used_ratio", "most", True, 0.01),
@@ -122,24 +124,36 @@ def at_place(place: str | None) -> Callable[[Mapping[str, str]], bool]:
     return lambda labels: place is None or place in labels.values()
 
 
+def not_at(place: str | None) -> Callable[[Mapping[str, str]], bool]:
+    """Series that one process or callee is not named in; all of them for ``None``."""
+    return lambda labels: place is None or place not in labels.values()
+
+
 LAGS = 5
 
 
-def likeness(first: Told, second: Told) -> float:
-    """The strongest rank correlation of two answers over a few steps of lag, without its sign."""
+def likeness(first: Told, second: Told) -> tuple[float, float]:
+    """The strongest rank correlation of two answers, the second being a few steps later at most.
+
+    Twice, as the samples of two sources may be paired: by the step that they lie in, and by the nearest one.
+    """
+    step = max(first.step_ms, second.step_ms, 1)
     lines = []
     for told in (first, second):
         rule, _, floor = rule_of(told.asked.name)
-        step = max(first.step_ms, second.step_ms, 1)
-        lines.append({int(t // step): v for t, v in facts(told, rule, floor, lambda _: True).line})
+        lines.append(facts(told, rule, floor, lambda _: True).line)
+    within, nearest = ([{int(t / step + off): v for t, v in line} for line in lines] for off in (0, 0.5))
+    return _strongest(*within), _strongest(*nearest)
+
+
+def _strongest(first: Mapping[int, float], second: Mapping[int, float]) -> float:
     best = 0.0
-    for lag in range(-LAGS, LAGS + 1):
-        both = [(lines[0][t], lines[1][t + lag]) for t in sorted(lines[0]) if t + lag in lines[1]]
+    for lag in range(LAGS + 1):
+        both = [(first[t], second[t + lag]) for t in sorted(first) if t + lag in second]
         if len(both) > FEWEST:
             ranked = [_ranks([pair[side] for pair in both]) for side in (0, 1)]
-            spread = [statistics.pstdev(r) for r in ranked]
-            if all(spread):
-                best = max(best, abs(statistics.correlation(*ranked)))
+            if all(statistics.pstdev(r) for r in ranked):
+                best = max(best, statistics.correlation(*ranked), key=abs)
     return best
 
 

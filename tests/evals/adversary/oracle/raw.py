@@ -51,7 +51,7 @@ class World:
     """Everything one recording holds, for one of its looks.
 
     ``text`` is all of it with plain quotation marks, ``reasons`` why probes could not look, longest first,
-    ``words`` those of its names, in small letters.
+    ``words`` those of its names, in small letters, ``calls`` who calls whom.
     """
 
     told: Mapping[Asked, Told]
@@ -62,6 +62,7 @@ class World:
     text: str
     reasons: tuple[str, ...]
     words: frozenset[str]
+    calls: frozenset[tuple[str, str]]
 
 
 def world(files: Mapping[str, str], look: int = 1) -> World:
@@ -85,6 +86,7 @@ def world(files: Mapping[str, str], look: int = 1) -> World:
         text=plain("\n".join(files.values())),
         reasons=tuple(sorted({t.reason for t in told.values() if t.reason}, key=len, reverse=True)),
         words=frozenset(w.lower() for n in names for w in WORD.findall(n)),
+        calls=frozenset((n, c) for n, s in services["services"].items() for c in s.get("calls", ())),
     )
 
 

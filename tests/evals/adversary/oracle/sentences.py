@@ -19,16 +19,7 @@ LOG = re.compile(
     rf"`(?P<place>[^`]+)` logged “(?P<quote>[^”]*)” in (?P<least>at least )?(?P<count>\d+) lines? {EV}"
 )
 CHANGE = re.compile(rf"(?P<kind>[a-z_ ]+) of `(?P<place>[^`]+)` at (?P<at>{TIME}), which confirms nothing {EV}")
-BEFORE = re.compile(rf"(?P<first>{TITLE}) came before (?P<second>{TITLE}) {EV} \[(?P<other>ev_[a-z2-7]{{20}})\]")
-AGAINST = re.compile(
-    rf"`(?P<place>[^`]+)` (?P<title>{TITLE}): (?P<said>[^\[\]()]*?) against (?P<second>[^\[\]()]*?) {EV} "
-    rf"\[(?P<other>ev_[a-z2-7]{{20}})\]"
-)
 SILENT = re.compile(rf"`(?P<place>[^`]+)` logged nothing of the kind {EV}")
-TOGETHER = re.compile(
-    rf"(?P<first>{TITLE}) and (?P<second>{TITLE}) moved together \(rho (?P<rho>-?\d\.\d\d)\), "
-    rf"which confirms nothing {EV} \[(?P<other>ev_[a-z2-7]{{20}})\]"
-)
 SLACK_MS = 4000
 """Clocks differ by two seconds, times are printed in whole ones, and a sample lies up to a step off."""
 
@@ -179,36 +170,6 @@ def change(found: re.Match[str], world: World, cited: Cited) -> Iterator[Falseho
         yield Falsehood(kind="time", what=sentence)
 
 
-def before(found: re.Match[str], world: World, cited: Cited) -> Iterator[Falsehood]:
-    """That one number left its past before another did: the first must have moved when the second had not."""
-    first, second = (told_of(found[name], world, cited) for name in ("ev", "other"))
-    sentence = found.group(0)
-    if first is None or second is None:
-        yield Falsehood(kind="citation", what=sentence)
-        return
-    for told, title in ((first, found["first"]), (second, found["second"])):
-        if told.asked.name != numbers.TITLES[title][0]:
-            yield Falsehood(kind="citation", what=sentence)
-    left = [_left(told) for told in (first, second)]
-    if left[0] is None or left[1] is None or left[0] - first.doubt_ms > left[1] + second.doubt_ms:
-        yield Falsehood(kind="order", what=sentence)
-
-
-def _left(told: Told) -> float | None:
-    """When the whole of an answer first stood nearer to its present than to its past, and past the floor."""
-    rule, _, floor = numbers.rule_of(told.asked.name)
-    at: list[float] = []
-    places = [None, *sorted(numbers.instances(told))]
-    for place in places:
-        facts = numbers.facts(told, rule, floor, numbers.at_place(place))
-        if facts.before is None or facts.recent is None or abs(facts.recent - facts.before) < floor:
-            continue
-        half = (facts.recent + facts.before) / 2
-        rising = facts.recent > facts.before
-        at += [t for t, v in facts.line if (v >= half if rising else v <= half)][:1]
-    return min(at, default=None)
-
-
 def silent(found: re.Match[str], world: World, cited: Cited) -> Iterator[Falsehood]:
     """That no line matches: the stream was read whole, somebody saw it alive, and there is none."""
     sentence, told = found.group(0), told_of(found["ev"], world, cited)
@@ -223,46 +184,9 @@ def silent(found: re.Match[str], world: World, cited: Cited) -> Iterator[Falseho
         yield Falsehood(kind="absence", what=sentence)
 
 
-def against(found: re.Match[str], world: World, cited: Cited) -> Iterator[Falsehood]:
-    """Two numbers of one unit side by side, each a fact of its own answer."""
-    sentence = found.group(0)
-    shares = []
-    for ev, said in ((found["ev"], found["said"]), (found["other"], found["second"])):
-        told = told_of(ev, world, cited)
-        if told is None or told.asked.kind != "quantity":
-            yield Falsehood(kind="citation", what=sentence)
-            return
-        rule, share, floor = numbers.rule_of(told.asked.name)
-        shares.append(share)
-        facts = numbers.facts(told, rule, floor, lambda _: True)
-        every = (facts.recent, facts.last, facts.most, facts.least, facts.before)
-        times = "times" in said and numbers.printed_as(said.partition(" ")[0], facts.ratio, share=False)
-        if not times and not any(numbers.printed_as(said, v, share=share) for v in every):
-            yield Falsehood(kind="number", what=sentence)
-    if shares[0] is not shares[1] and "times" not in found["said"]:
-        yield Falsehood(kind="unit", what=sentence)
-
-
-def together(found: re.Match[str], world: World, cited: Cited) -> Iterator[Falsehood]:
-    """That two numbers rose and fell alike: their ranks, step by step, at some small lag, must do so too."""
-    first, second = (told_of(found[name], world, cited) for name in ("ev", "other"))
-    if first is None or second is None or "quantity" not in first.asked.kind + second.asked.kind:
-        yield Falsehood(kind="citation", what=found.group(0))
-        return
-    best = numbers.likeness(first, second)
-    if abs(best - abs(float(found["rho"]))) > RHO:
-        yield Falsehood(kind="number", what=found.group(0))
-
-
-RHO = 0.05
-"""How far a correlation may lie from ours: whoever said it chose the lag among steps."""
-
 SENTENCES = (
-    (AGAINST, against),
     (METRIC, metric),
     (LOG, log),
     (SILENT, silent),
-    (BEFORE, before),
-    (TOGETHER, together),
     (CHANGE, change),
 )
