@@ -1,7 +1,9 @@
 """The command line: ``firstresponder --help`` is the map."""
 
+import contextlib
 import json
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -23,6 +25,8 @@ incident_app = typer.Typer(help="Look at incidents.", no_args_is_help=True)
 app.add_typer(work, name="work")
 app.add_typer(evidence_app, name="evidence")
 app.add_typer(incident_app, name="incident")
+inbox_app = typer.Typer(help="Deliveries that nobody could read.", invoke_without_command=True)
+app.add_typer(inbox_app, name="inbox")
 
 
 @app.command()
@@ -290,6 +294,15 @@ def login(person: Annotated[str, typer.Argument(help="As named in config/people.
 
 
 @app.command()
+def logout(person: Annotated[str, typer.Argument(help="As named in config/people.yaml, or as it was.")]) -> None:
+    """End every session of this person on the incident page, and the login links not used yet."""
+    from bot.settings import Settings, read
+    from bot.setup.codes import end_all
+
+    typer.echo(f"{end_all(read(Settings), person)} session(s) of {person} ended")
+
+
+@app.command()
 def parse(
     file: Annotated[str, typer.Argument(help="A stored body, or - for standard input.")],
     source: Annotated[str, typer.Option(help="The system that sent it, or auto.")],
@@ -305,6 +318,63 @@ def parse(
     table = read(Settings).config / "mappings.yaml" if mapping else None
     found = parse_cli.run(file, source=source, headers=header or (), mapping=mapping, mappings=table)
     typer.echo(parse_cli.printed(found))
+
+
+@inbox_app.callback()
+def inbox(
+    context: typer.Context,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+) -> None:
+    """Print the deliveries that nobody could read, oldest first, and why; never what they said."""
+    if context.invoked_subcommand is not None:
+        return
+    from bot import inbox as box
+    from bot.journal import unread
+
+    with _journal() as journal, journal.read() as tx:
+        found = unread.unreadable(tx)
+    if as_json:
+        typer.echo(json.dumps(box.document(found), ensure_ascii=False))
+    elif found:
+        typer.echo(box.table(found))
+    else:
+        typer.echo("no unreadable deliveries", err=True)
+
+
+@inbox_app.command("read-again")
+def inbox_read_again(
+    ids: Annotated[list[str] | None, typer.Argument(help="IN_…, as firstresponder inbox lists them.")] = None,
+    source: Annotated[str, typer.Option(help="All that is unreadable of this source.")] = "",
+    every: Annotated[bool, typer.Option("--all", help="All that is unreadable.")] = False,
+) -> None:
+    """Have unreadable deliveries read once more, in the order they came, after what made them so was mended."""
+    from bot import inbox as box
+
+    with _journal() as journal:
+        count = box.again(journal, ids=tuple(ids or ()), source=source, every=every)
+    typer.echo(
+        f"{count} delivery(ies) handed to the worker" if count else "no unreadable deliveries", err=not count
+    )
+
+
+@app.command()
+def changes(
+    hours: Annotated[int, typer.Option(min=1, help="How far back.")] = 24,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+) -> None:
+    """Print the changes that name no service or no environment: they are kept, and held against nothing."""
+    from datetime import timedelta
+
+    from bot import inbox as box
+
+    with _journal() as journal:
+        found = box.unplaced(journal, timedelta(hours=hours))
+    if as_json:
+        typer.echo(json.dumps(box.changes_document(found), ensure_ascii=False))
+    elif found:
+        typer.echo(box.changes_table(found))
+    else:
+        typer.echo("no unplaced changes", err=True)
 
 
 @app.command()
@@ -458,6 +528,21 @@ def incident_list() -> None:
         typer.echo(f"{i.id}  {i.opened_at:%Y-%m-%d %H:%M:%S}  {i.state.value:<12} {i.severity.value:<9} {i.title}")
     if not found:
         typer.echo("no incidents", err=True)
+
+
+@contextlib.contextmanager
+def _journal() -> Iterator[Any]:
+    """The journal of the settings; without a queue, so the clock rings what is written here."""
+    from bot.journal.journal import Journal, open_engine
+    from bot.settings import Settings, read
+
+    settings = read(Settings)
+    _checked(settings.journal)
+    journal = Journal(open_engine(settings.journal))
+    try:
+        yield journal
+    finally:
+        journal.close()
 
 
 def _checked(journal: str) -> None:

@@ -29,7 +29,9 @@ from bot.journal import (
     outbox,
     refusals,
     runs,
+    unread,
     verifications,
+    wordings,
 )
 from bot.journal import tables as t
 from bot.journal.journal import Journal, Tx
@@ -143,13 +145,14 @@ def waiting(parts: ClockParts) -> None:
     """Ring again for deliveries and triages that nobody took up; forget what is long done with."""
     with parts.journal.write("reconcile") as tx:
         left = intake.oldest_stored(tx)
-        if left is not None and left > timedelta(seconds=5):
+        if (left is not None and left > timedelta(seconds=5)) or unread.any_again(tx):
             tx.ring_again("intake", intake.INBOX, every=_every(parts))
         intake.prune(tx, KEEP_DELIVERIES)
         notices.of_refusals(tx)
         notices.of_alerts(tx)
         refusals.prune(tx, KEEP_DELIVERIES)
         _triages(tx, parts)
+        wordings.tend(tx, _every(parts))
         outbox.prune(tx, KEEP_BELLS)
         access.prune(tx)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
 
@@ -12,7 +13,8 @@ from agents import calibration
 from agents.incident.errors import BadInput, ResponderError
 from agents.signatures.load import load as load_signatures
 from bot import configuration
-from bot.journal import directory
+from bot.journal import directory, hearings
+from bot.journal.hearings import Hearing
 from bot.journal.journal import Journal, check, open_engine
 from bot.queue import connect_briefly
 from bot.receiver.sources import ready, weakness
@@ -61,6 +63,7 @@ def examine(state: Path = Path("var")) -> Iterator[Examined]:
         page = local.page_url(receiver.page_url)
         yield Examined(what=page.what, ok=page.ok, says=page.says)
     yield from _try("journal", lambda: check(settings.journal), "at this version's tables")
+    yield from _heard(sources or {}, settings.journal)
     yield from _try("redis", lambda: _ping(_redis(settings, state)), "answers")
     actions = read(ActionSettings)
     named = bool(actions.supervisor_url and actions.supervisor_environment)
@@ -104,6 +107,47 @@ def _try_sources(rows: Mapping[str, configuration.Source], receiver: ReceiverSet
     for name in sorted(secrets.keys() - rows.keys()):
         says = "has a token, and sources.yaml does not have it: nothing sent to it is taken"
         yield Examined(what=f"source {name[:80]}", ok=False, says=says)
+
+
+def _heard(sources: Mapping[str, configuration.Source], url: str) -> Iterator[Examined]:
+    """When each source was last heard, if the journal can be read; one that is silent beyond its habit fails."""
+    try:
+        check(url)
+        journal = Journal(open_engine(url))
+        try:
+            with journal.read() as tx:
+                now, known = tx.now, hearings.all_known(tx)
+        finally:
+            journal.close()
+    except ResponderError:
+        return
+    for name in sources:
+        of = [one for one in known if one.source == name]
+        if not of:
+            yield Examined(what=f"heard {name}", ok=True, says="nothing yet")
+        for one in of:
+            what = f"heard {name}, {one.heartbeat}" if one.heartbeat else f"heard {name}"
+            yield Examined(what=what, ok=not one.missed(now), says=silence(one, now))
+
+
+def silence(one: Hearing, now: datetime) -> str:
+    """How long ago something was heard, held against how long it is used to be silent."""
+    ago = f"{told(now - one.heard_at)} ago"
+    if one.habit is None:
+        return f"{ago}; heard too seldom to have a habit"
+    if not one.missed(now):
+        return f"{ago}; missed after {told(one.habit)}"
+    who = "it fires always, so its sender or the way here is broken" if one.heartbeat else "does it still send?"
+    return f"{ago}, and by its habit within {told(one.habit)}: {who}"
+
+
+def told(span: timedelta) -> str:
+    """A span in the largest unit that leaves at least two of it."""
+    seconds = max(span.total_seconds(), 0)
+    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.0f} s"
 
 
 def _people(people: People, journal: str) -> Iterator[Examined]:

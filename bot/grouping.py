@@ -88,7 +88,10 @@ LEAST_SERVICES = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Open:
-    """An incident that is open in the alert's environment, as far as grouping needs it."""
+    """An incident that is open in the alert's environment, as far as grouping needs it.
+
+    ``holds_group`` says that alerts of the new alert's own group go on in it, however they came to it.
+    """
 
     id: IncidentId
     kind: Kind
@@ -99,6 +102,7 @@ class Open:
     opened_at: datetime
     last_alert_at: datetime
     waits: bool = False
+    holds_group: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,9 +142,10 @@ def meets(scene: Scene) -> tuple[Meets, ...]:
 
 
 def _same_group(scene: Scene) -> Open | None:
-    """The sender's own group is one incident."""
+    """The sender's own group is one incident: where its open alerts are, else the one that it opened."""
     group, source = scene.alert.group, scene.alert.source
-    return next((o for o in scene.open if group and (o.group, o.source) == (group, source)), None)
+    held = next((o for o in scene.open if o.holds_group), None)
+    return held or next((o for o in scene.open if group and (o.group, o.source) == (group, source)), None)
 
 
 def _same_service(scene: Scene) -> Open | None:

@@ -28,6 +28,7 @@ KNOWS: Mapping[str, frozenset[str]] = {
             "PAGERDUTY",
             "OPSGENIE",
             "PAGE",
+            "READS_WORDS",
         }
     ),
     "triage": frozenset({"PROBE_TOKENS", "GATHER_BUDGET_S", "SPANS_WINDOW_S", "MODEL"}),

@@ -21,6 +21,7 @@ TRIAGE, ACTIONS = "triage", "actions"
 JOBS: Mapping[str, tuple[str, str, int]] = {
     "intake": (TRIAGE, "bot.jobs.triage.intake", 60),
     "diagnose": (TRIAGE, "bot.jobs.triage.diagnose", 300),
+    "words": (TRIAGE, "bot.jobs.triage.words", 120),
     "settle": (TRIAGE, "bot.jobs.triage.settle", 60),
     "verify": (TRIAGE, "bot.jobs.triage.verify", 60),
     "act": (ACTIONS, "bot.jobs.actions.act", 600),

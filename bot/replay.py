@@ -65,9 +65,8 @@ def replay(recording: Recording, knowledge: Knowledge, *, think: Think | None = 
 
 def _looked(recording: Recording, number: int, look: Look, knowledge: Knowledge, think: Think | None) -> Replayed:
     incident = _incident(recording, number, look)
-    asked = wanted(incident, knowledge)
     gathered = gather(
-        asked,
+        wanted(incident, knowledge),
         incident_id=incident.id,
         catalogue=knowledge.catalogue,
         probes=probes(look),
@@ -75,11 +74,9 @@ def _looked(recording: Recording, number: int, look: Look, knowledge: Knowledge,
         budget=BUDGET,
         scope=knowledge.catalogue.scope_of(incident.service, incident.environment),
     )
-    answered = {e.question for e in gathered.evidence}
     finding = triage(
         incident,
         gathered.evidence,
-        unasked=tuple(q for q in asked if q not in answered),
         read_blob=lambda digest: gathered.blobs[digest],
         knowledge=knowledge,
         finding_id=FindingId(f"FI_{incident.id.removeprefix('INC_')}.{number}"),

@@ -14,7 +14,7 @@ from agents.incident.finding import Finding
 from agents.incident.ids import FindingId
 from agents.incident.incident import Incident
 from agents.loop import deliberate
-from agents.triage import Knowledge, triage, wanted
+from agents.triage import Knowledge, triage
 from bot.recordings.recording import Look, Recording
 from bot.replay import BUDGET, Think, probes
 from bot.thinking import Thinking
@@ -45,14 +45,11 @@ def thinker(
 
 def engine(incident: Incident, finding: Finding, look: Look, gathered: Gathered, knowledge: Knowledge) -> Engine:
     """The deterministic half over *look*: a query brings what was recorded, and it is judged as of then."""
-    asked = wanted(incident, knowledge)
 
     def judge(held: Sequence[Evidence], read_blob: Callable[[str], bytes]) -> Finding:
-        answered = {e.question for e in held}
         return triage(
             incident,
             held,
-            unasked=tuple(q for q in asked if q not in answered),
             read_blob=read_blob,
             knowledge=knowledge,
             finding_id=FindingId(f"{finding.id}.again"),

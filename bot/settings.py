@@ -125,6 +125,7 @@ class ReceiverSettings(Settings):
     pagerduty: PagerDutySettings = PagerDutySettings()
     opsgenie: OpsgenieSettings = OpsgenieSettings()
     page: PageSettings = PageSettings()
+    reads_words: bool = False
 
     def webhook_secrets(self) -> dict[str, dict[str, str]]:
         """The live secrets of each source by the names that logs may say: a list's are called 1, 2 …."""

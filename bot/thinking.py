@@ -19,7 +19,7 @@ from agents.incident.ids import FindingId, new_id
 from agents.incident.incident import Incident
 from agents.loop import RANK, Thought, deliberate
 from agents.ports import Reasoner
-from agents.triage import triage, wanted
+from agents.triage import triage
 from bot.journal import evidence, spending
 from bot.journal.journal import Tx
 from bot.wiring.parts import TriageParts
@@ -67,7 +67,7 @@ def think(incident: Incident, finding: Finding, held: Sequence[Evidence], parts:
             finding,
             held,
             reasoner=thinking.reasoner,
-            engine=_engine(incident, parts, ran),
+            engine=engine(incident, parts, ran),
             limits=thinking.limits,
             price=thinking.price,
             before=turn.before,
@@ -97,15 +97,13 @@ def its_turn(tx: Tx, incident: Incident, finding: Finding, parts: TriageParts) -
     return known and spending.order(tx, incident)
 
 
-def _engine(incident: Incident, parts: TriageParts, ran: Ran) -> Engine:
-    asked = wanted(incident, parts.knowledge)
+def engine(incident: Incident, parts: TriageParts, ran: Ran) -> Engine:
+    """The deterministic half over *incident*: its probes, its evidence, its gates."""
 
     def judge(held: Sequence[Evidence], read_blob: Callable[[str], bytes]) -> Finding:
-        answered = {e.question for e in held}
         return triage(
             incident,
             held,
-            unasked=tuple(q for q in asked if q not in answered),
             read_blob=read_blob,
             knowledge=parts.knowledge,
             finding_id=FindingId(new_id("FI")),

@@ -5,7 +5,6 @@ an incident's stage moves, save for the runs that carry it along (``journal/runs
 """
 
 import time
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 
@@ -24,7 +23,6 @@ from agents.incident.ids import FindingId, IncidentId, PersonId, ProposalId, Run
 from agents.incident.incident import Incident
 from agents.incident.lifecycle import ActionState, IncidentState
 from agents.signatures.evaluate import Bench, Entity, Truth, criteria, read
-from agents.statements import NO_PROBE
 from agents.triage import triage, wanted
 from bot import relook
 from bot.grouping import Kind, origin
@@ -100,11 +98,10 @@ def _report(
     incident: Incident, held: tuple[Evidence, ...], parts: TriageParts, earlier: Finding | None = None
 ) -> None:
     asked = wanted(incident, parts.knowledge)
-    unasked: Mapping[Question, str] = {}
     started = time.monotonic()
     if asked and not held:
         gathered = _gather(asked, incident, parts, incident.window)
-        held, unasked = gathered.evidence, gathered.unasked
+        held = gathered.evidence
         with parts.journal.write("evidence") as tx:
             evidence.keep(
                 tx,
@@ -116,11 +113,9 @@ def _report(
             )
             tx.event(incident.id, "triage", "evidence.gathered", readings=_readings(held))
     gathered_s = time.monotonic() - started
-    answered = {e.question for e in held}
     finding = triage(
         incident,
         held,
-        unasked={q: unasked.get(q, NO_PROBE) for q in asked if q not in answered},
         read_blob=parts.read_blob,
         knowledge=parts.knowledge,
         finding_id=FindingId(new_id("FI")),

@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -14,9 +14,8 @@ from agents.incident.catalogue import Service
 from agents.incident.clock import now
 from agents.incident.errors import BadInput
 from agents.incident.ids import ApprovalId, IncidentId
-from agents.incident.quantities import QUANTITIES
 from bot import walk
-from bot.desk import group, presses, steer, tell, whole
+from bot.desk import group, presses, reading, steer, tell, whole
 from bot.desk import words as free
 from bot.journal import access, approvals, directory, incidents
 from bot.journal import tables as t
@@ -28,12 +27,13 @@ from bot.wiring.parts import DecideParts, DeskParts
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
-    """A command as typed: who, where, the words after the verb."""
+    """A command as typed: who, where, the words after the verb, and the delivery it came as."""
 
     asker: Asker
     person: Person
     words: tuple[str, ...]
     parts: DeskParts
+    delivery: str = ""
 
     @property
     def text(self) -> str:
@@ -90,7 +90,7 @@ def run(typed: Typed, person: Person | None, parts: DeskParts) -> Reply:
         return steer.refuse(person, "responder")
     if verb.role not in {"viewer", "responder"} and not person.may(verb.role):
         return steer.refuse(person, verb.role)
-    return verb.does(Said(asker=typed.asker, person=person, words=words, parts=parts))
+    return verb.does(Said(asker=typed.asker, person=person, words=words, parts=parts, delivery=typed.delivery))
 
 
 def _incident(said: Said, *, words: tuple[str, ...] | None = None) -> IncidentId:
@@ -158,8 +158,12 @@ def span_of(words: tuple[str, ...]) -> tuple[timedelta | None, tuple[str, ...]]:
     return span, rest[:-1] if rest and rest[-1].lower() in {"since", "last", "for"} else rest
 
 
-def _service(said: Said, words: tuple[str, ...]) -> Service:
-    """The one service that is named among the words, with or without its environment."""
+def _service(said: Said, words: tuple[str, ...], told: Sequence[Service] | None = None) -> Service:
+    """The one service that is named among the words, with or without its environment.
+
+    Args:
+        told: The services of which may be said that they exist; all of them, where it is not given.
+    """
     services = said.parts.catalogue().services
     asked = {w.strip(".,?!'\"`").lower() for w in words}
     exact = [s for s in services if s.id.lower() in asked]
@@ -171,10 +175,11 @@ def _service(said: Said, words: tuple[str, ...]) -> Service:
         raise BadInput(
             f"several are meant: {', '.join(s.id for s in narrowed[:8])}; name one with its environment"
         )
-    near = difflib.get_close_matches(" ".join(words).lower(), [s.name for s in services], n=3, cutoff=0.5)
-    known = near or [s.id for s in services[:8]]
-    raise BadInput(
-        f"no service of config/services.yaml is named in “{' '.join(words)[:80]}”; known: {', '.join(known)}"
+    known = services if told is None else told
+    near = difflib.get_close_matches(" ".join(words).lower(), [s.name for s in known], n=3, cutoff=0.5)
+    named_so = ", ".join(near or [s.id for s in known[:8]]) or "none that you may ask about"
+    raise reading.Unplaced(
+        f"no service of config/services.yaml is named in “{' '.join(words)[:80]}”; known: {named_so}"
     )
 
 
@@ -190,11 +195,13 @@ def _diagnose(said: Said) -> Reply:
     if alert is not None:
         return tell.one(alert, said.parts)
     meant = free.read(words, now())
-    service = _service(said, meant.rest)
-    title = "asked for in chat" + (f": {QUANTITIES[meant.symptom].title}" if meant.symptom else "")
-    return steer.diagnose(
-        service.name, service.environment, window or meant.window, title, said.person, said.parts
-    )
+    meant = replace(meant, window=window or meant.window)
+    try:
+        service = _service(said, meant.rest, reading.within(said.person, said.parts))
+    except reading.Unplaced as unplaced:
+        return reading.place(unplaced, words, meant, said.delivery, said.person, said.parts)
+    title = steer.title(meant.symptom)
+    return steer.diagnose(service.name, service.environment, meant.window, title, said.person, said.parts)
 
 
 def _incidents(said: Said) -> Reply:

@@ -6,6 +6,7 @@ from actions.policy import Person
 from agents.incident.errors import Refused
 from agents.incident.ids import IncidentId, new_id
 from agents.incident.lifecycle import IncidentState
+from agents.incident.quantities import QUANTITIES
 from agents.incident.redaction import redact
 from bot import relook
 from bot.desk import tell
@@ -97,6 +98,11 @@ def release(incident_id: IncidentId, person: Person, parts: DeskParts) -> Reply:
         text=f"{incident_id} is nobody's now: the bot may propose there at its next attempt, and where a person "
         "is needed one is asked for again."
     )
+
+
+def title(symptom: str) -> str:
+    """What an incident is called that somebody asked for; *symptom* is a quantity's name, or empty."""
+    return "asked for in chat" + (f": {QUANTITIES[symptom].title}" if symptom else "")
 
 
 def diagnose(

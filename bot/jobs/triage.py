@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from agents.incident.errors import ResponderError
 from agents.incident.ids import IncidentId, VerificationId
-from bot import taking, walk
+from bot import taking, understanding, walk
 from bot.queue import die_with_worker
 from bot.wiring import triage as wiring
 from bot.wiring.parts import TriageParts
@@ -28,6 +28,11 @@ def intake(subject: str) -> None:
 def diagnose(incident_id: str) -> None:
     """Diagnose one incident, report, propose."""
     _job("diagnose", incident_id, lambda parts: walk.diagnose(IncidentId(incident_id), parts))
+
+
+def words(inbox_id: str) -> None:
+    """Have a model read the words of one command."""
+    _job("words", inbox_id, lambda parts: understanding.read_words(inbox_id, parts))
 
 
 def settle(incident_id: str) -> None:

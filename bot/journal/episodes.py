@@ -36,12 +36,17 @@ _e = t.episodes.c
 
 
 def apply(
-    tx: Tx, alert: Alert, grouping: Grouping, windows: Sequence[Maintenance] | None = None
+    tx: Tx,
+    alert: Alert,
+    grouping: Grouping,
+    windows: Sequence[Maintenance] | None = None,
+    seen: datetime | None = None,
 ) -> IncidentId | None:
     """Take one alert in: the incident it belongs to, ``None`` where it opens and changes none.
 
     Args:
         windows: Maintenance that goes on now, where the caller has read it for several alerts.
+        seen: When its delivery had its turn, if that was before now: whatever was heard of it since is newer.
     """
     tx.serialise(ENGINE)
     newest = tx.one(
@@ -52,24 +57,26 @@ def apply(
     )
     if newest is not None and alert.at is not None and newest["at"] is not None and alert.at < newest["at"]:
         return _late(tx, alert, newest)
+    if newest is not None and seen is not None and newest["last_seen_at"] > seen:
+        return _late(tx, alert, newest)
+    at = seen or tx.now
     match alert.status:
         case AlertStatus.FIRING:
-            return _fires(tx, alert, newest, grouping, maintenance.standing(tx) if windows is None else windows)
+            standing = maintenance.standing(tx) if windows is None else windows
+            return _fires(tx, alert, newest, grouping, standing, at)
         case AlertStatus.RESOLVED:
-            return _resolves(tx, alert, newest, grouping.rules)
+            return _resolves(tx, alert, newest, grouping.rules, at)
         case _:
-            return _noted(tx, alert, newest)
+            return _noted(tx, alert, newest, at)
 
 
 def _of(row: Row | None) -> IncidentId | None:
     return IncidentId(row["incident_id"]) if row is not None and row["incident_id"] else None
 
 
-def _touch(tx: Tx, row: Row, alert: Alert, **values: Any) -> None:
+def _touch(tx: Tx, row: Row, alert: Alert, seen: datetime, **values: Any) -> None:
     tx.run(
-        t.episodes.update()
-        .where(_e.id == row["id"])
-        .values(last_seen_at=tx.now, at=alert.at or row["at"], **values)
+        t.episodes.update().where(_e.id == row["id"]).values(last_seen_at=seen, at=alert.at or row["at"], **values)
     )
 
 
@@ -81,34 +88,34 @@ def _late(tx: Tx, alert: Alert, newest: Row) -> IncidentId | None:
     return incident_id
 
 
-def _noted(tx: Tx, alert: Alert, newest: Row | None) -> IncidentId | None:
+def _noted(tx: Tx, alert: Alert, newest: Row | None, seen: datetime) -> IncidentId | None:
     """Neither a beginning nor an end: no data, paused, acknowledged elsewhere. Nothing recovers by it."""
     incident_id = _of(newest)
     if incident_id is not None and newest is not None and newest["state"] != ENDED:
-        _touch(tx, newest, alert)
+        _touch(tx, newest, alert, seen)
         tx.event(incident_id, alert.source, f"alert.{alert.status.value}", word=alert.word)
     return incident_id
 
 
-def _resolves(tx: Tx, alert: Alert, newest: Row | None, rules: Rules) -> IncidentId | None:
+def _resolves(tx: Tx, alert: Alert, newest: Row | None, rules: Rules, seen: datetime) -> IncidentId | None:
     if newest is None:
         # Nothing was known to fire. Kept, so that a firing that was overtaken on its way is born ended.
         told = replace(alert, at=alert.at or alert.ended_at)
-        _insert(tx, told, None, 0, [], state=ENDED, ended_at=told.at or tx.now)
+        _insert(tx, told, None, 0, [], seen, state=ENDED, ended_at=told.at or seen)
         return None
     incident_id = _of(newest)
     if newest["state"] != OPEN or not newest["firing"]:
-        _touch(tx, newest, alert)
+        _touch(tx, newest, alert, seen)
         return incident_id
     turns, flaps = g.turned(newest["turns"], tx.now, rules)
     flapping = flaps or newest["flapping_until"] is not None
-    ended = {"firing": False, "turns": turns, "ended_at": alert.ended_at or tx.now}
+    ended = {"firing": False, "turns": turns, "ended_at": alert.ended_at or seen}
     if flapping:
-        _touch(tx, newest, alert, flapping_until=tx.now + rules.flapping_quiet, **ended)
+        _touch(tx, newest, alert, seen, flapping_until=tx.now + rules.flapping_quiet, **ended)
     elif rules.hold > timedelta(0):
-        _touch(tx, newest, alert, state=HOLDING, held_until=tx.now + rules.hold, **ended)
+        _touch(tx, newest, alert, seen, state=HOLDING, held_until=tx.now + rules.hold, **ended)
     else:
-        _touch(tx, newest, alert, state=ENDED, **ended)
+        _touch(tx, newest, alert, seen, state=ENDED, **ended)
     if incident_id is None:
         return None
     if flapping and newest["flapping_until"] is None:
@@ -134,19 +141,21 @@ def _refresh(tx: Tx, incident_id: IncidentId, source: str) -> None:
 
 
 def _fires(
-    tx: Tx, alert: Alert, newest: Row | None, grouping: Grouping, windows: Sequence[Maintenance]
+    tx: Tx, alert: Alert, newest: Row | None, grouping: Grouping, windows: Sequence[Maintenance], seen: datetime
 ) -> IncidentId | None:
     rules = grouping.rules
     incident_id = _of(newest)
     if newest is None or newest["state"] == ENDED:
         if newest is not None and _overtaken(tx, alert, newest):
-            _touch(tx, newest, alert)
+            # Its end stays when it was: repeats of what is late buy no more time.
+            _touch(tx, newest, alert, newest["last_seen_at"])
             return incident_id
-        return _begin(tx, alert, newest, grouping, windows)
+        return _begin(tx, alert, newest, grouping, windows, seen)
     assert incident_id is not None  # noqa: S101  # what opened has one
     if newest["firing"]:
-        began = {} if alert.started_at is None else {"started_at": alert.started_at}
-        _touch(tx, newest, alert, labels=dict(alert.labels), **began)
+        told = {"started_at": alert.started_at, "group_key": _group(alert)}
+        known = {name: value for name, value in told.items() if value is not None}
+        _touch(tx, newest, alert, seen, labels=dict(alert.labels), **known)
         if g.worse(alert.severity, Severity(newest["severity"])):
             tx.run(t.episodes.update().where(_e.id == newest["id"]).values(severity=alert.severity.value))
             incidents.raise_severity(tx, incident_id, alert, _service(alert, grouping))
@@ -159,6 +168,7 @@ def _fires(
         tx,
         newest,
         alert,
+        seen,
         state=OPEN,
         firing=True,
         ended_at=None,
@@ -197,17 +207,22 @@ def _service(alert: Alert, grouping: Grouping) -> Service | None:
     return grouping.catalogue.find(alert.service, alert.environment)
 
 
+def _group(alert: Alert) -> str | None:
+    return alert.group[:400] if alert.group else None
+
+
 def _insert(
     tx: Tx,
     alert: Alert,
     incident_id: IncidentId | None,
     number: int,
     turns: list[str],
+    seen: datetime,
     *,
     state: str = OPEN,
     **values: Any,
 ) -> None:
-    started = alert.started_at or alert.at or values.get("ended_at") or tx.now
+    started = alert.started_at or alert.at or values.get("ended_at") or seen
     tx.run(
         t.episodes.insert().values(
             id=new_id("EP"),
@@ -219,7 +234,7 @@ def _insert(
             state=state,
             started_at=started,
             at=alert.at,
-            last_seen_at=tx.now,
+            last_seen_at=seen,
             turns=turns,
             title=alert.title,
             severity=alert.severity.value,
@@ -227,13 +242,14 @@ def _insert(
             environment=alert.environment,
             entity=alert.entity[:200] if alert.entity else None,
             labels=dict(alert.labels),
+            group_key=_group(alert),
             **values,
         )
     )
 
 
 def _begin(
-    tx: Tx, alert: Alert, before: Row | None, grouping: Grouping, windows: Sequence[Maintenance]
+    tx: Tx, alert: Alert, before: Row | None, grouping: Grouping, windows: Sequence[Maintenance], seen: datetime
 ) -> IncidentId:
     """A new episode, in the incident it had, in one that a rule finds, or in a new one."""
     rules = grouping.rules
@@ -242,7 +258,7 @@ def _begin(
         alert = replace(alert, environment=service.environment)
     turns, flaps = g.turned(before["turns"] if before is not None else [], tx.now, rules)
     window = next((m for m in windows if m.covers(alert)), None)
-    incident_id = None if window is not None else _again(tx, alert, before, rules)
+    incident_id = None if window is not None else _again(tx, alert, before, grouping)
     known = incident_id is not None
     if window is not None:
         incident_id = incidents.open_one(tx, alert, priority=incidents.priority_of(alert, service))
@@ -254,14 +270,17 @@ def _begin(
             tx.event(incident_id, ENGINE, "incident.follows", other=before["incident_id"])
     until = tx.now + rules.flapping_quiet if flaps and known else None
     number = before["number"] if before is not None else 0
-    _insert(tx, alert, incident_id, number, turns, flapping_until=until)
+    _insert(tx, alert, incident_id, number, turns, seen, flapping_until=until)
     if until is not None:
         _flaps(tx, incident_id, alert, rules)
     return incident_id
 
 
-def _again(tx: Tx, alert: Alert, before: Row | None, rules: Rules) -> IncidentId | None:
-    """The incident that this identity was in, if it is open still or ended within a day."""
+def _again(tx: Tx, alert: Alert, before: Row | None, grouping: Grouping) -> IncidentId | None:
+    """The incident that this identity was in, if it is open still or ended within a day.
+
+    One that ended stays over where the rest of the sender's group has an incident by now.
+    """
     incident_id = _of(before)
     if incident_id is None or before is None:
         return None
@@ -272,8 +291,10 @@ def _again(tx: Tx, alert: Alert, before: Row | None, rules: Rules) -> IncidentId
         _goes_on(tx, incident.id, alert, "alert.firing")
         return incident.id
     ended: datetime | None = before["ended_at"]
-    lately = ended is not None and tx.now - ended <= rules.reopen_within
+    lately = ended is not None and tx.now - ended <= grouping.rules.reopen_within
     if incident.state not in {S.RESOLVED, S.MITIGATED} or not lately or incident.kind == Kind.STORM:
+        return None
+    if incident.state is S.RESOLVED and placing.group_is_in(tx, alert, grouping.rules) is not None:
         return None
     incidents.fires(tx, incident.id, firing=True)
     incidents.move(tx, incident, S.REOPENED, actor=alert.source, reason="the same alert fires again")
@@ -323,7 +344,7 @@ def after_maintenance(tx: Tx, grouping: Grouping) -> None:
         alert = alert_of(row)
         if not any(m.covers(alert) for m in windows):
             tx.run(t.episodes.update().where(_e.id == row["id"]).values(state=ENDED, firing=False))
-            _begin(tx, alert, {**row, "incident_id": None}, grouping, windows)
+            _begin(tx, alert, {**row, "incident_id": None}, grouping, windows, tx.now)
 
 
 def held(tx: Tx, incident_id: IncidentId) -> bool:

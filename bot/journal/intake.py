@@ -13,12 +13,16 @@ from bot.journal import tables as t
 from bot.journal.journal import Journal, Tx
 
 
-def finish(tx: Tx, inbox_id: str, error: str = "") -> None:
-    """Parsed, or unreadable with the reason; what it said stays, without its secrets."""
+def finish(tx: Tx, inbox_id: str, error: str = "", *, held: Mapping[str, Any] | None = None) -> None:
+    """Parsed, or unreadable with the reason; what it said stays, without its secrets.
+
+    Args:
+        held: Its ``body`` and ``headers``, where the caller has read them; they are read here if left out.
+    """
     tx.run(
         t.inbox.update()
         .where(t.inbox.c.id == inbox_id)
-        .values(state="unreadable" if error else "parsed", error=redact(error), **_clean(tx, inbox_id))
+        .values(state="unreadable" if error else "parsed", error=redact(error), **_clean(tx, inbox_id, held))
     )
 
 
@@ -32,8 +36,10 @@ def note_applied(tx: Tx, inbox_id: str, count: int) -> None:
     tx.run(t.inbox.update().where(t.inbox.c.id == inbox_id).values(reply={"applied": count}))
 
 
-def _clean(tx: Tx, inbox_id: str) -> dict[str, Any]:
-    row = tx.one(select(t.inbox.c.body, t.inbox.c.headers).where(t.inbox.c.id == inbox_id))
+def _clean(tx: Tx, inbox_id: str, held: Mapping[str, Any] | None) -> dict[str, Any]:
+    row = held
+    if row is None:
+        row = tx.one(select(t.inbox.c.body, t.inbox.c.headers).where(t.inbox.c.id == inbox_id))
     return {} if row is None else {"body": redact_body(row["body"]), "headers": redact_tree(row["headers"])}
 
 
@@ -147,12 +153,12 @@ def asked(tx: Tx, limit: int) -> list[Mapping[str, Any]]:
     return tx.all(select(t.inbox).where(t.inbox.c.state == "asked").order_by(t.inbox.c.id).limit(limit))
 
 
-def answer(tx: Tx, inbox_id: str, error: str = "") -> None:
-    """What asked is answered, or cannot be for this reason."""
+def answer(tx: Tx, inbox_id: str, error: str = "", *, held: Mapping[str, Any] | None = None) -> None:
+    """What asked is answered, or cannot be for this reason. *held* as for ``finish``."""
     tx.run(
         t.inbox.update()
         .where(t.inbox.c.id == inbox_id, t.inbox.c.state == "asked")
-        .values(state="unreadable" if error else "answered", error=redact(error), **_clean(tx, inbox_id))
+        .values(state="unreadable" if error else "answered", error=redact(error), **_clean(tx, inbox_id, held))
     )
 
 

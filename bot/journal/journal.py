@@ -186,7 +186,7 @@ BUSY_MS = 15_000
 BUSY = timedelta(milliseconds=BUSY_MS)
 """How long a writer waits for another one before the journal counts as unavailable."""
 
-REVISION = "0005"
+REVISION = "0006"
 """The newest migration; a test holds it against the files."""
 
 

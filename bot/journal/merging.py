@@ -1,6 +1,7 @@
 """Two incidents that are one, and one that is two: alerts go from one to the other, nothing is deleted."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import select
@@ -78,7 +79,8 @@ def split(tx: Tx, incident_id: IncidentId, episode_ids: Sequence[str], *, actor:
         raise BadInput(f"none of these alerts is in {incident_id}; it has {known}")
     if len(chosen) == len(rows):
         raise Refused(f"that would leave {incident_id} without an alert; nothing was split off")
-    new = incidents.open_one(tx, alert_of(chosen[0]), priority=incident.priority)
+    alone = replace(alert_of(chosen[0]), group=None)  # what else comes of the group belongs where the rest is
+    new = incidents.open_one(tx, alone, priority=incident.priority)
     tx.run(t.episodes.update().where(_e.id.in_([r["id"] for r in chosen])).values(incident_id=new))
     left = [r for r in rows if r["id"] not in wanted]
     for where, of in ((new, chosen), (incident_id, left)):
@@ -104,6 +106,7 @@ def alert_of(row: Mapping[str, Any]) -> Alert:
         at=row["at"],
         entity=row["entity"],
         labels=row["labels"],
+        group=row["group_key"],
     )
 
 

@@ -54,6 +54,7 @@ def place(tx: Tx, alert: Alert, service: Service | None, grouping: Grouping) -> 
 def _open(tx: Tx, alert: Alert, service: Service | None, grouping: Grouping) -> tuple[Open, ...]:
     """What a rule could meet in this environment, newest first. What a person asked for is theirs alone."""
     i = t.incidents.c
+    holder = group_is_in(tx, alert, grouping.rules, only_used=False)
     names = set(g.nearby(service, grouping.catalogue)) | ({alert.service} if alert.service else set())
     rows = tx.all(
         select(t.incidents)
@@ -62,14 +63,16 @@ def _open(tx: Tx, alert: Alert, service: Service | None, grouping: Grouping) -> 
             i.asked_by.is_(None),
             i.environment == alert.environment,  # none stated is an environment of its own: IS NULL
             or_(
+                i.id == (holder or ""),
                 i.service.in_(names),
                 and_(i.source == alert.source, i.group_key == (alert.group or "")),
                 and_(i.kind == Kind.ENTITY.value, i.entity == (alert.entity or "")),
             ),
         )
-        .order_by(i.id.desc())
+        .order_by((i.id == (holder or "")).desc(), i.id.desc())
         .limit(100)
     )
+    rows.sort(key=lambda r: str(r["id"]), reverse=True)
     return tuple(
         Open(
             id=IncidentId(r["id"]),
@@ -81,14 +84,50 @@ def _open(tx: Tx, alert: Alert, service: Service | None, grouping: Grouping) -> 
             opened_at=r["opened_at"],
             last_alert_at=r["last_alert_at"] or r["opened_at"],
             waits=r["state"] == S.WAITING_ON.value,
+            holds_group=r["id"] == holder,
         )
         for r in rows
     )
 
 
+def group_is_in(tx: Tx, alert: Alert, rules: Rules, *, only_used: bool = True) -> IncidentId | None:
+    """The open incident in which alerts of this one's own group go on, in its environment; the newest of them.
+
+    Args:
+        only_used: None where the rule of the sender's group only runs in shadow.
+    """
+    use = rules.uses.get(Rule.GROUP, Use.SKIP)
+    if not alert.group or use is Use.SKIP or (only_used and use is not Use.USE):
+        return None
+    i = t.incidents.c
+    for state in ("open", "holding"):  # one after the other: each is the end of an index, however large the group
+        row = tx.one(
+            select(_e.incident_id)
+            .join(t.incidents, i.id == _e.incident_id)
+            .where(
+                _e.source == alert.source,
+                _e.group_key == alert.group[:400],
+                _e.state == state,
+                i.state.not_in([s.value for s in OVER]),
+                i.asked_by.is_(None),
+                i.environment == alert.environment,
+            )
+            .order_by(_e.id.desc())
+            .limit(1)
+        )
+        if row is not None:
+            return IncidentId(row["incident_id"])
+    return None
+
+
 def _join(tx: Tx, alert: Alert, service: Service | None, met: Meets) -> IncidentId:
     incident = incidents.load(tx, met.incident_id, lock=True)
     silent = not incident.alert_firing
+    if incident.kind == Kind.STORM:
+        storms.join(tx, incident.id, alert)
+        if silent:
+            tx.ring("diagnose", incident.id)
+        return incident.id
     incidents.fires(tx, incident.id, firing=True)
     incidents.heard(tx, incident.id)
     tx.event(incident.id, alert.source, "alert.joined", title=alert.title, rule=met.rule.value)

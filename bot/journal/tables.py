@@ -44,9 +44,23 @@ inbox = Table(
     UniqueConstraint("source", "delivery_key"),
     Index("ix_inbox_state", "state", "id"),
 )
-"""``state`` is stored, parsed or unreadable; asked and answered for what the receiver itself has to answer.
+"""``state`` is stored, parsed or unreadable, or again (unreadable before, to be read once more); asked and
+answered for what the receiver itself has to answer.
 
-Ids sort by the time of arrival.
+Ids sort by the time of arrival. ``taken_at`` of what was unreadable is when it had its turn.
+"""
+
+hearings = Table(
+    "hearings",
+    metadata,
+    Column("source", String(120), primary_key=True),
+    Column("heartbeat", String(60), primary_key=True),
+    Column("heard_at", Instant, nullable=False),
+    Column("days", JSON, nullable=False),
+)
+"""When a source was last heard; ``days`` says of each day how often, and after what longest silence.
+
+``heartbeat`` is the name of an alert that always fires; "" stands for anything at all.
 """
 
 refusals = Table(
@@ -122,16 +136,19 @@ episodes = Table(
     Column("environment", Text),
     Column("entity", String(200)),
     Column("labels", JSON, nullable=False),
+    Column("group_key", String(400)),
     UniqueConstraint("source", "identity", "number"),
     Index("ix_episodes_incident_id", "incident_id"),
     Index("ix_episodes_state", "state", "held_until"),
     Index("ix_episodes_flapping_until", "flapping_until"),
     Index("ix_episodes_entity", "entity", "last_seen_at"),
+    Index("ix_episodes_last_seen_at", "last_seen_at"),
+    Index("ix_episodes_group", "source", "group_key", "state", "id"),
 )
 """``state`` is open, holding (resolved, not believed yet) or ended; ``firing`` is the sender's last word.
 
-``at`` is the sender's own time of the newest event applied; ``turns`` when it changed, newest last. An episode
-without an incident is a resolved that nobody had seen firing.
+``at`` is the sender's own time of the newest event applied; ``turns`` when it changed, newest last. ``group_key``
+is the sender's own group. An episode without an incident is a resolved that nobody had seen firing.
 """
 
 maintenance = Table(

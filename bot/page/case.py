@@ -20,6 +20,8 @@ from bot.journal import tables as t
 from bot.journal.codec import load
 from bot.journal.evidence import VERIFICATION
 from bot.journal.journal import Tx
+from bot.page import turns
+from bot.page.turns import Turns
 
 Row = Mapping[str, Any]
 Stored = Mapping[EvidenceId, tuple[Evidence, bytes]]
@@ -46,6 +48,7 @@ class Case:
     escalations: Sequence[Row]
     stops: Sequence[Row]
     feedback: Sequence[Row]
+    model: Turns
 
     @property
     def finding(self) -> Finding | None:
@@ -112,6 +115,7 @@ def read(tx: Tx, incident_id: IncidentId) -> Case:
         feedback=tx.all(
             select(t.feedback).where(t.feedback.c.incident_id == incident_id).order_by(t.feedback.c.at)
         ),
+        model=turns.of_incident(tx, incident_id, incident.attempt),
     )
 
 

@@ -85,7 +85,7 @@ def seen(case: Case, finding: Finding) -> Seen:
         ruled_out=_look_alikes(finding, RefuterOutcome.CLEAR, case),
         against=_look_alikes(finding, RefuterOutcome.FIRED, case),
         not_checked=finding.not_checked,
-        dropped=tuple(_drop(d.code, d.what) for d in finding.dropped),
+        dropped=tuple(drop(d.code, d.what) for d in finding.dropped),
         suspects=tuple(
             f"{s.title} in `{s.entity.partition('/')[2]}` ({s.signature}), score {s.score:.2f}"
             for s in finding.suspects
@@ -118,6 +118,7 @@ def _statement(key: str, claim: Claim | None, text: str, case: Case) -> Statemen
     )
 
 
-def _drop(code: str, what: str) -> Drop:
+def drop(code: str, what: str) -> Drop:
+    """What was not said, with the gate that stands for *code*."""
     gate, why = words.GATES.get(code, ("", "it did not hold"))
     return Drop(gate=gate, why=why, what=what, code=code)

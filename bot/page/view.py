@@ -11,6 +11,7 @@ from bot.page import charts, words
 from bot.page.case import Case, Row
 from bot.page.plans import Plan, named, plans
 from bot.page.seen import Seen, headline, seen
+from bot.page.thought import Thought, thought
 from bot.surfaces import timeline
 
 SHOWN_EVENTS = 40
@@ -53,6 +54,7 @@ class View:
     stops: tuple[str, ...]
     feedback: tuple[str, ...]
     finding: Seen | None
+    thought: Thought | None
     earlier: tuple[str, ...]
     charts: tuple[charts.Drawn, ...]
     plans: tuple[Plan, ...]
@@ -88,6 +90,7 @@ def view(case: Case, people: People) -> View:
         stops=tuple(_stop(s, people) for s in case.stops),
         feedback=tuple(_feedback(f, people) for f in case.feedback),
         finding=seen(case, case.finding) if case.finding is not None else None,
+        thought=thought(case.model) if case.finding is not None else None,
         earlier=tuple(_earlier(f) for f in reversed(case.findings[:-1])),
         charts=charts.drawn(case),
         plans=plans(case, people),

@@ -108,8 +108,10 @@ STATUSES: Mapping[str, str] = {
 }
 
 GATES: Mapping[str, tuple[str, str]] = {
+    "SCHEMA": ("G1", "it was not in the form that is asked for"),
     "NO_SUCH_EVIDENCE": ("G2", "it cites evidence this incident does not hold"),
     "BLOB_MISMATCH": ("G2", "the stored bytes no longer have the hash they were stored under"),
+    "UNBROKERED": ("G3", "the evidence did not come through the probes"),
     "QUOTE_MISMATCH": ("G4", "the quote is in no stored line"),
     "NUMBER_MISMATCH": ("G5", "the number did not come out again from the stored bytes"),
     "UNIT": ("G5", "the answer holds no such quantity"),
@@ -119,6 +121,12 @@ GATES: Mapping[str, tuple[str, str]] = {
     "WINDOW": ("G8", "the evidence lies outside the time asked about"),
     "ORDER": ("G9", "the two overlap, so neither came first"),
     "INCOMPLETE": ("G10", "the answer was not whole enough to say this"),
+    "SINGLE_SIGNAL": ("G11", "fewer than two independent signals carry it"),
+    "REFUTER_SKIPPED": ("G12", "a look-alike was not ruled out"),
+    "REFUTER_INVERTED": ("G12", "a look-alike was said to read other than it does"),
+    "REFUTED": ("G12", "a look-alike speaks against it"),
+    "NO_PATH": ("G13", "no known call leads there"),
+    "UNSUPPORTED": ("", "nothing that was pointed at holds"),
     "RENDER_LEAK": ("G14", "the text said something no stored fact accounts for"),
 }
 

@@ -108,7 +108,7 @@ class Confirmations:
         sender = self._senders.get(row["source"])
         if sender is None or sender.scheme.name != SNS:
             error = "its source is no longer configured to confirm subscriptions"
-            return partial(intake.answer, inbox_id=row["id"], error=error)
+            return partial(intake.answer, inbox_id=row["id"], error=error, held=row)
         try:
             what = self._confirm(sender, bytes(row["body"]))
         except Transient as waits:
@@ -116,9 +116,9 @@ class Confirmations:
             return None
         except (Refused, BadInput) as refused:
             self._log.warning("subscription.refused", **about, error=str(refused))
-            return partial(intake.answer, inbox_id=row["id"], error=str(refused))
+            return partial(intake.answer, inbox_id=row["id"], error=str(refused), held=row)
         self._log.info("subscription.confirmed", **about, subscription=what)
-        return partial(intake.answer, inbox_id=row["id"])
+        return partial(intake.answer, inbox_id=row["id"], held=row)
 
 
 def by_sns(certificates: Fetch, get: Fetch, now: Callable[[], datetime]) -> Confirm:

@@ -1,4 +1,4 @@
-"""One-time codes for somebody in people.yaml: to link a chat account, or to open the page."""
+"""One-time codes for somebody in people.yaml: to link a chat account, or to open the page; and ending sessions."""
 
 from datetime import timedelta
 
@@ -23,5 +23,16 @@ def make(settings: Settings, person: str, purpose: str) -> str:
     try:
         with journal.write(f"{purpose}.code") as tx:
             return access.make_code(tx, PersonId(person), purpose, GOOD_FOR)
+    finally:
+        journal.close()
+
+
+def end_all(settings: Settings, person: str) -> int:
+    """End the sessions of somebody, also of one who is in people.yaml no longer; how many there were."""
+    check(settings.journal)
+    journal = Journal(open_engine(settings.journal))
+    try:
+        with journal.write("sessions.ended") as tx:
+            return access.end_sessions(tx, PersonId(person))
     finally:
         journal.close()

@@ -14,7 +14,8 @@ _SAYS: Mapping[Trouble, tuple[str, str]] = {
     ),
     Trouble.UNREADABLE: (
         "sends bodies that cannot be read:",
-        "They are kept as they came. firstresponder parse says what is wrong with one.",
+        "They are kept as they came. firstresponder inbox lists them; firstresponder inbox read-again has them "
+        "read again once that is mended.",
     ),
     Trouble.LOUD: (
         "sends very much at once:",

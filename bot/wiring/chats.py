@@ -10,6 +10,7 @@ from actions.policy import People
 from agents.incident.errors import ResponderError
 from agents.incident.ids import IncidentId, PersonId
 from bot import configuration
+from bot.desk.reading import with_reading
 from bot.journal import access, directory
 from bot.journal.journal import Journal
 from bot.page.parts import PageParts
@@ -89,6 +90,8 @@ def build(settings: ReceiverSettings, journal: Journal, log: Any) -> tuple["Chat
     )
     if not chats and not pagers:
         return None, page
+    if settings.reads_words:
+        desk = with_reading(desk)
     from bot.chats import ChatParts, Chats
     from bot.surfaces.speaker import Speech
 

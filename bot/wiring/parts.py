@@ -1,20 +1,25 @@
-"""What each process holds. Nothing that is not listed can be reached from its steps."""
+"""What each process holds. Nothing that is not listed can be reached from its steps.
+
+The receiver reads this too, and diagnoses nothing: what only a triage worker needs is named here and not loaded.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from actions.action import Action
 from actions.policy import People, Policy
 from agents.incident.catalogue import Catalogue
 from agents.incident.ids import IncidentId
 from agents.ports import Probe
-from agents.triage import Knowledge
 from bot.grouping import Grouping
 from bot.journal import evidence
 from bot.journal.journal import Journal
 from bot.receiver.sources import Sender
+
+if TYPE_CHECKING:
+    from agents.triage import Knowledge
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +63,7 @@ class TriageParts:
     journal: Journal
     senders: Mapping[str, Sender]
     grouping: Grouping
-    knowledge: Knowledge
+    knowledge: "Knowledge"
     probes: Sequence[Probe]
     budget: timedelta
     catalogue: Mapping[str, Action]

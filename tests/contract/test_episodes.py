@@ -14,10 +14,10 @@ from agents.incident.ids import IncidentId
 from agents.incident.incident import AlertStatus, Incident, Severity
 from agents.incident.lifecycle import ActionState, IncidentState
 from bot.grouping import Grouping, Kind, Rule, Rules, Use
-from bot.journal import approvals, episodes, incidents, maintenance, merging, runs, storms
+from bot.journal import approvals, episodes, incidents, maintenance, merging, runs, stops, storms
 from bot.journal import tables as t
 from bot.journal.journal import Journal
-from tests.builders import NOON, a_finding, a_policy, a_proposal, take
+from tests.builders import NOON, a_finding, a_policy, a_proposal, an_alert, take
 from tests.conftest import Rung
 
 A, S = ActionState, IncidentState
@@ -197,6 +197,19 @@ def test_a_beginning_older_than_a_known_end_is_believed_after_ten_minutes(desk: 
     assert desk.incident(incident_id).state is S.REOPENED  # the sender still says so
 
 
+def test_a_beginning_that_is_repeated_within_the_ten_minutes_is_believed_after_them(desk: Desk) -> None:
+    quick = ruled(hold=timedelta(0))
+    incident_id = desk.opened(quick)
+    desk.take(quick, status=RESOLVED)
+    desk.moved(incident_id, S.RESOLVED)
+    desk.passes(6 * MINUTE)
+    desk.take(quick)
+    assert desk.incident(incident_id).state is S.RESOLVED
+    desk.passes(6 * MINUTE)
+    desk.take(quick)
+    assert desk.incident(incident_id).state is S.REOPENED
+
+
 def test_an_alert_that_comes_back_after_its_incident_was_closed_opens_one_that_says_so(desk: Desk) -> None:
     quick = ruled(hold=timedelta(0))
     old = desk.opened(quick)
@@ -272,6 +285,110 @@ def test_what_the_sender_groups_is_one_incident_within_one_source(desk: Desk) ->
     assert desk.opened(identity="b", group="g", service="orders") == one
     assert desk.opened(identity="c", group="g", service="search", source="other", environment="staging") != one
     assert desk.told(one) == ["alert.firing", "alert.joined"]
+
+
+def test_a_group_whose_first_member_joined_by_service_follows_it_there(desk: Desk) -> None:
+    one = desk.opened(identity="a", service="search")
+    assert desk.opened(identity="b", group="g", service="search") == one
+    desk.passes(2 * HOUR)  # no window of the service is open any more
+    assert desk.opened(identity="c", group="g", service="orders") == one
+    assert desk.opened(identity="d", group="g", service=None) == one
+    assert desk.opened(identity="e", group="g", service=None, source="other") != one
+    assert desk.opened(identity="f", group="h", service=None) != one
+
+
+def test_a_member_whose_end_is_held_still_holds_its_group(desk: Desk) -> None:
+    one = desk.opened(identity="a", service="search")
+    desk.take(identity="b", group="g", service="search")
+    desk.take(identity="b", group="g", service="search", status=RESOLVED)
+    assert desk.opened(identity="c", group="g", service="orders") == one
+
+
+def test_a_group_is_where_its_open_alerts_are_and_not_in_what_is_over(desk: Desk) -> None:
+    one = desk.opened(identity="a", service="search")
+    desk.take(identity="b", group="g", service="search")
+    with desk.journal.write("test.window") as tx:
+        maintenance.begin(tx, scope="demo/orders", reason="", lasts=HOUR, made_by="ana")
+    quiet = desk.opened(identity="c", group="g", service="orders")
+    assert desk.incident(quiet).state is S.SUPPRESSED
+    assert desk.opened(identity="d", group="g", service=None) == one
+    desk.moved(one, S.RESOLVED)
+    assert desk.opened(identity="e", group="g", service=None) not in {one, quiet}
+
+
+def test_a_group_that_was_told_later_counts_as_well(desk: Desk) -> None:
+    one = desk.opened(identity="a", service="search")
+    desk.take(identity="a", service="search", group="g")
+    assert desk.opened(identity="c", group="g", service="orders") == one
+
+
+def test_the_rule_of_the_group_in_shadow_moves_nothing(desk: Desk) -> None:
+    shadow = ruled(uses={**USUAL.rules.uses, Rule.GROUP: Use.SHADOW})
+    one = desk.opened(shadow, identity="a", service="search")
+    desk.take(shadow, identity="b", group="g", service="search")
+    assert desk.opened(shadow, identity="c", group="g", service="orders") != one
+    assert "grouping.shadow" in desk.told(one)
+
+
+def test_an_alert_that_comes_back_goes_where_its_group_is_by_now(desk: Desk) -> None:
+    quick = ruled(hold=timedelta(0))
+    before = desk.opened(quick, identity="a", group="g", service="search")
+    desk.take(quick, identity="a", group="g", service="search", status=RESOLVED)
+    desk.moved(before, S.RESOLVED)
+    now = desk.opened(quick, identity="b", group="g", service="orders")
+    assert now != before
+    back = desk.opened(quick, identity="a", group="g", service="search", started_at=NOON + HOUR)
+    assert back == now
+    assert desk.incident(before).state is S.RESOLVED
+    assert "incident.follows" in desk.told(now)
+
+
+def test_members_of_a_group_that_is_in_a_storm_join_it_without_a_line_each(desk: Desk) -> None:
+    with desk.journal.write("test.grouped") as tx:
+        take(tx, USUAL, identity="first", group="g", service="search")
+    storm = flood(desk, 10)[-1]
+    assert desk.incident(storm).kind == Kind.STORM
+    before = desk.told(storm)
+    assert desk.opened(identity="second", group="g", service=None) == storm
+    assert desk.told(storm) == before
+
+
+def test_what_was_split_off_takes_none_of_the_group_that_stayed(desk: Desk) -> None:
+    quick = ruled(hold=timedelta(0))
+    one = desk.opened(identity="a", group="g", service="search")
+    desk.take(identity="b", group="g", service="search")
+    first = desk.rows()[0]["id"]
+    with desk.journal.write("test.split") as tx:
+        apart = merging.split(tx, one, [first], actor="ana")
+    assert desk.opened(identity="c", group="g", service="orders") == one
+    for identity, service in (("a", "search"), ("b", "search"), ("c", "orders")):
+        desk.take(quick, identity=identity, group="g", service=service, status=RESOLVED)
+    assert desk.opened(quick, identity="d", group="g", service=None) == one != apart
+
+
+def test_a_stop_keeps_back_what_acts_and_no_alert(desk: Desk) -> None:
+    with desk.journal.write("test.stop") as tx:
+        stops.stop(tx, "*", "ana", "change freeze")
+    assert desk.incident(desk.opened()).state is S.RECEIVED
+    assert desk.jobs() == ["diagnose"]
+
+
+# Read again
+
+
+def test_what_was_heard_since_a_delivery_had_its_turn_is_newer(desk: Desk) -> None:
+    quick = ruled(hold=timedelta(0))
+    incident_id = desk.opened(quick)
+    desk.take(quick, status=RESOLVED)
+    with desk.journal.write("test.again") as tx:
+        early, late = tx.now - HOUR, tx.now + HOUR
+        assert episodes.apply(tx, an_alert(started_at=NOON + MINUTE), quick, seen=early) == incident_id
+    assert desk.rows()[-1]["state"] == "ended"
+    assert desk.told(incident_id)[-1] == "alert.late"
+    with desk.journal.write("test.again") as tx:
+        episodes.apply(tx, an_alert(started_at=NOON + MINUTE), quick, seen=late)
+    assert desk.rows()[-1]["state"] == "open"
+    assert desk.rows()[-1]["last_seen_at"] == late
 
 
 def test_alerts_of_one_service_within_the_window_are_one_incident(desk: Desk) -> None:

@@ -4,11 +4,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from bot.configuration import Source
 from bot.journal import notices, refusals
 from bot.journal import tables as t
-from bot.journal.journal import Journal
+from bot.journal.journal import Journal, open_engine
 from bot.journal.notices import Notice, Trouble
 from bot.journal.refusals import Refusal
 from bot.receiver import sources
@@ -65,6 +66,21 @@ def test_a_source_that_sends_very_much_at_once_is_told(journal: Journal, count: 
         tx.run(t.episodes.insert(), rows)
         notices.of_alerts(tx)
     assert noticed(journal) == ([("am", "loud", "301 alerts")] if told else [])
+
+
+def test_counting_what_came_lately_walks_no_episode_of_long_ago(sqlite_url: str) -> None:
+    """Episodes are never forgotten, and this is asked every few seconds."""
+    journal = Journal(open_engine(sqlite_url))
+    asked: list[tuple[str, Any]] = []
+    event.listen(journal.engine, "before_cursor_execute", lambda *given: asked.append((given[2], given[3])))
+    with journal.write("test.loud") as tx:
+        notices.of_alerts(tx)
+    said, values = next((said, values) for said, values in asked if "episodes" in said)
+    with journal.engine.connect() as connection:
+        plan = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {said}", values)]
+    journal.close()
+    assert any("ix_episodes_last_seen_at (last_seen_at>?)" in step for step in plan), plan
+    assert not any(step.startswith("SCAN episodes") for step in plan), plan
 
 
 def test_the_same_is_told_again_after_a_week(journal: Journal) -> None:

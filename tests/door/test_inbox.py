@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import event, func, select, text
 
 from agents.incident.errors import JournalUnavailable
 from bot.journal import intake, refusals
@@ -140,3 +140,27 @@ def test_refusals_add_up_by_source_reason_and_minute(journal):
         assert sum(found.values()) == 8
         refusals.prune(tx, tx.now - NOON - timedelta(hours=1))
         assert refusals.since(tx, tx.now - NOON + timedelta(hours=1)) == []
+
+
+TOKEN = "ghp_" + "a1B2c3D4e5F6" * 3
+
+
+@pytest.mark.parametrize("end", [intake.finish, intake.answer])
+@pytest.mark.parametrize("again", [False, True])
+def test_what_was_read_already_is_not_read_again_and_is_kept_without_its_secrets(journal, end, again):
+    body = f'{{"token": "{TOKEN}", "ref": "main"}}'.encode()
+    asks = end is intake.answer
+    (one,) = store(journal, delivery("a", body=body, headers={"x-github-event": f"push {TOKEN}"}, asks=asks))
+    with journal.write("test.ended") as tx:
+        (row,) = intake.asked(tx, 1) if asks else intake.next_stored(tx, 1)
+        asked: list[str] = []
+        event.listen(journal.engine, "before_cursor_execute", lambda *given: asked.append(given[2]))
+        end(tx, one.id, "", held=None if again else row)
+    assert any(said.startswith("SELECT") for said in asked) is again
+    with journal.read() as tx:
+        kept = tx.one(select(t.inbox).where(t.inbox.c.id == one.id))
+    assert kept is not None
+    assert kept["state"] == ("answered" if asks else "parsed")
+    assert TOKEN.encode() not in bytes(kept["body"])
+    assert b"main" in bytes(kept["body"])
+    assert TOKEN not in str(kept["headers"])

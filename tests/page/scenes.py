@@ -15,14 +15,16 @@ from actions.policy import Windows
 from actions.proposal import Proposal
 from actions.steps import SetRevision
 from actions.verification import Measured, Sample
+from agents.deliberation.budgets import Spent
+from agents.deliberation.record import Deliberation, Fact, Step
 from agents.identity import identified
 from agents.incident.claims import FactName, Op, Where
-from agents.incident.evidence import Evidence
-from agents.incident.finding import Criterion, Dropped, Finding, FindingState
+from agents.incident.evidence import Evidence, FetchedBy
+from agents.incident.finding import Criterion, Dropped, Finding, FindingState, Suspect
 from agents.incident.ids import ApprovalId, EvidenceId, FindingId, IncidentId, RunId, VerificationId, new_id
 from agents.incident.incident import Incident, Severity
 from agents.incident.lifecycle import ActionState, IncidentState
-from bot.journal import approvals, evidence, incidents, runs, verifications
+from bot.journal import approvals, evidence, incidents, runs, spending, verifications
 from bot.journal import tables as t
 from bot.journal.codec import dump
 from bot.journal.journal import Journal, Tx
@@ -252,6 +254,53 @@ def unclear(journal: Journal) -> Scene:
         now = incidents.load(tx, incident.id)
         incidents.move(tx, now, S.NEEDS_HUMAN, actor="triage", reason="no known fault fits what was seen")
     return Scene(incident_id=incident.id, finding=finding)
+
+
+def deliberated(journal: Journal, bad: str = "shop/cart", **named: Any) -> Scene:
+    """Suspects that a model looked into: it asked, suggested, and had some of that dropped."""
+    scene = asked(journal)
+    assert scene.finding is not None
+    incident_id, store = scene.incident_id, world.Store()
+    whose = {"in_flight": FetchedBy.MODEL_PLAN, "request_rate": FetchedBy.ENGINE}
+    items = [
+        identified(
+            replace(
+                store.quantity(world.INVENTORY, name, {"inventory-1": world.line(3.0, 1.0)}),
+                incident_id=incident_id,
+                fetched_by=who,
+            )
+        )
+        for name, who in whose.items()
+    ]
+    claim = next(s for s in scene.finding.claims if s.claim.type == "METRIC_VALUE")
+    usual: dict[str, Any] = {
+        "incident_id": incident_id,
+        "finding_id": scene.finding.id,
+        "attempt": 1,
+        "look": 2,
+        "model": "openai:some-model",
+        "off": None,
+        "steps": tuple(Step),
+        "rounds": 2,
+        "suspects": (Suspect(signature="F14", title="a hung replica", entity="shop/inventory", score=0.4),),
+        "facts": (Fact(claim=claim.claim, text=claim.text),),
+        "settle": ("database connections in use",),
+        "dropped": (
+            Dropped(code="ENTITY", what=f"F11 cannot be on {bad} for this alert"),
+            Dropped(code="NUMBER_MISMATCH", what="the number that was given is not in the bytes"),
+        ),
+        "refused": {"already_answered": 2, "unknown_entity": 1},
+        "spent": Spent(
+            calls=4, tool_calls=3, input_tokens=12345, output_tokens=678, seconds=9.25, cost_usd=0.0123
+        ),
+    }
+    record = Deliberation(**(usual | named))
+    with journal.write("test.deliberated") as tx:
+        evidence.keep(tx, items, store.blobs, attempt=1, look=2, purpose="triage")
+        incident = incidents.load(tx, incident_id)
+        spending.order(tx, incident)
+        spending.finish(tx, record)
+    return scene
 
 
 def long(journal: Journal, events: int = 260) -> Scene:

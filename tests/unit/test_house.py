@@ -59,6 +59,9 @@ def test_help_names_every_command():
         "replay",
         "evidence",
         "incident",
+        "inbox",
+        "changes",
+        "logout",
     ):
         assert command in text
 

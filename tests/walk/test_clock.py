@@ -16,8 +16,9 @@ from agents.incident.incident import AlertStatus, Incident
 from agents.incident.lifecycle import ActionState, IncidentState
 from bot import clock
 from bot.clock import ClockParts
-from bot.journal import incidents
+from bot.journal import incidents, intake
 from bot.journal import tables as t
+from bot.journal.intake import Delivery
 from bot.journal.journal import Journal
 from bot.queue import Doorbell
 from tests.builders import ALONE, Asked, ask, open_incident, take
@@ -144,12 +145,27 @@ def test_a_round_rings_the_same_subject_once_in_four_rounds(parts: ClockParts, r
     incident = _opened(parts.journal)
     _stood(parts.journal, t.incidents, MINUTE)
     four = 4 * parts.limits.reconcile
-    for ago, expected in ((four - SECOND, []), (four + SECOND, [("diagnose", incident.id)]), (SECOND, [])):
+    three = 3 * parts.limits.reconcile
+    for ago, expected in ((three, []), (four + SECOND, [("diagnose", incident.id)]), (SECOND, [])):
         _heard(parts.journal, ago=ago)
         rung.clear()
         for _ in range(2):
             clock.waiting(parts)
         assert [bell[1:] for bell in rung] == expected
+
+
+@pytest.mark.parametrize(("state", "rung_for"), [("again", True), ("unreadable", False), ("parsed", False)])
+def test_a_round_rings_for_what_is_to_be_read_again(
+    parts: ClockParts, rung: Rung, state: str, rung_for: bool
+) -> None:
+    delivery = Delivery(source="am", system="alertmanager", key=None, headers={}, body=b"{}")
+    with parts.journal.write("test.stored") as tx:
+        intake.store_all(tx, [delivery])
+        tx.run(t.inbox.update().values(state=state))
+    _heard(parts.journal, ago=MINUTE)
+    rung.clear()
+    clock.waiting(parts)
+    assert (("intake", "inbox") in [(job, subject) for _, job, subject in rung]) is rung_for
 
 
 def test_a_round_forgets_bells_that_were_heard_an_hour_ago_and_no_others(parts: ClockParts, rung: Rung) -> None:

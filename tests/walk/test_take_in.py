@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -160,11 +160,11 @@ def test_a_large_delivery_is_applied_in_portions_and_goes_on_where_it_was(
     portions: list[int] = []
     apply = taking._apply
 
-    def counted(tx: Any, some: Any, parts: TriageParts) -> None:
+    def counted(tx: Any, some: Any, parts: TriageParts, turn: datetime | None) -> None:
         portions.append(len(some))
         if len(portions) == 2:
             raise KeyboardInterrupt  # the process ends within its second commit
-        apply(tx, some, parts)
+        apply(tx, some, parts, turn)
 
     monkeypatch.setattr(taking, "_apply", counted)
     with pytest.raises(KeyboardInterrupt):

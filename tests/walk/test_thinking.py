@@ -321,7 +321,7 @@ def a_job(tmp_path: Path, looks: int = 1, **more: str) -> str:
         **{f"FIRSTRESPONDER_MODEL__{k}": v for k, v in more.items()},
     }
     command = [sys.executable, "-c", SCRIPT, str(looks)]
-    done = subprocess.run(command, cwd=ROOT, env=given, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, cwd=ROOT, env=given, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout
 

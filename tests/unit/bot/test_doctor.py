@@ -13,9 +13,10 @@ import pytest
 from sqlalchemy import select
 from typer.testing import CliRunner
 
+from agents.incident.ids import PersonId
 from bot import doctor
 from bot.__main__ import app
-from bot.journal import access, intake, selftests
+from bot.journal import access, hearings, intake, selftests
 from bot.journal import tables as t
 from bot.journal.journal import Journal, open_engine
 from bot.processes import PREFIX
@@ -429,6 +430,40 @@ def test_a_code_is_printed_once_and_good_for_its_purpose_alone(environment, book
         assert access.redeem(tx, code, "other") is None
         assert access.redeem(tx, code, purpose) == "ana"
         assert access.redeem(tx, code, purpose) is None
+
+
+def test_logging_somebody_out_ends_every_session_and_the_links_not_used_yet(book):
+    with book.write("test") as tx:
+        ends = [access.open_session(tx, PersonId(who), timedelta(hours=1)) for who in ("ana", "ana", "ben")]
+        code = access.make_code(tx, PersonId("ana"), access.LOGIN, timedelta(hours=1))
+    done = CliRunner().invoke(app, ["logout", "ana"])
+    assert (done.exit_code, done.stdout) == (0, "2 session(s) of ana ended\n")
+    with book.write("test") as tx:
+        assert [access.person_of_session(tx, token) for token in ends] == [None, None, "ben"]
+        assert access.redeem(tx, code, access.LOGIN) is None
+    assert CliRunner().invoke(app, ["logout", "gone"]).stdout.startswith("0 session(s)")
+
+
+def test_a_source_that_is_silent_beyond_its_habit_is_said_and_one_never_heard_is_not_wrong(book):
+    found = {f.what: f for f in doctor.examine()}
+    assert found["heard alertmanager"].ok
+    assert found["heard alertmanager"].says == "nothing yet"
+    with book.write("test") as tx:
+        for beat in ("", "Watchdog"):
+            for n in range(20, 0, -1):
+                hearings.note(tx, "alertmanager", tx.now - timedelta(minutes=40 + n), beat)
+        hearings.note(tx, "gone", tx.now - timedelta(days=1))
+    found = {f.what: f for f in doctor.examine()}
+    assert found["heard alertmanager"].ok  # nothing is missed within the hour
+    assert found["heard alertmanager"].says == "41 min ago; missed after 60 min"
+    assert not found["heard alertmanager, Watchdog"].ok
+    assert "it fires always" in found["heard alertmanager, Watchdog"].says
+    assert not any("gone" in what for what in found if what.startswith("heard"))
+
+
+def test_of_a_journal_that_cannot_be_read_nothing_is_said_to_be_silent(environment, tmp_path):
+    environment.setenv(PREFIX + "JOURNAL_URL", f"sqlite:///{tmp_path / 'none.db'}")
+    assert not [f for f in doctor.examine() if f.what.startswith("heard")]
 
 
 def test_a_code_for_nobody_is_refused():
