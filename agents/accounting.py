@@ -63,7 +63,7 @@ def claim_tokens(claim: Claim, readers: Mapping[str, Reader]) -> set[str]:
         case Path():
             shown |= {short(e) for hop in claim.hops for e in (hop.client, hop.server)}
         case Refuted():
-            shown |= {claim.signature} | claim_tokens(claim.reading, readers)
+            shown |= {claim.signature, short(claim.entity)} | claim_tokens(claim.reading, readers)
         case Similar():
             shown |= {claim.incident} | tokens(f"{claim.score:.2f}")
         case Note():
@@ -73,7 +73,8 @@ def claim_tokens(claim: Claim, readers: Mapping[str, Reader]) -> set[str]:
             shown |= {short(claim.client), short(claim.server)}
             shown |= _numbers(readers[claim.evidence], where, (claim.fact,))
         case Compare():
-            shown |= {short(claim.entity)} | _places(claim.where)
+            shown |= {short(claim.entity)} | _places(claim.where) | _places(claim.other_where)
+            shown.add(short(readers[claim.other_evidence].evidence.question.entity))
             shown |= _numbers(readers[claim.evidence], claim.where, (claim.fact,))
             shown |= _numbers(readers[claim.other_evidence], claim.other_where, (claim.other_fact,))
         case MetricValue() | MetricChange():

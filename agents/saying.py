@@ -91,10 +91,13 @@ def say(claim: Claim, readers: Mapping[str, Reader]) -> str:
             )
         case Compare():
             title = QUANTITIES[readers[claim.evidence].evidence.question.name].title
+            other = readers[claim.other_evidence].evidence.question
             first = _reading(claim.evidence, claim.fact, claim.value, readers)
             second = _reading(claim.other_evidence, claim.other_fact, claim.other_value, readers)
             cited = f"[{claim.evidence}] [{claim.other_evidence}]"
-            return f"{_place(claim.entity, claim.where)} {title}: {first} against {second} {cited}"
+            mine = f"{_place(claim.entity, claim.where)} {title}: "
+            its = f"{_place(other.entity, claim.other_where)} {QUANTITIES[other.name].title}: "
+            return f"{mine}{first} against {its if its != mine else ''}{second} {cited}"
         case LogPresent():
             lines = "line" if claim.count == 1 else "lines"
             cut = readers[claim.evidence].evidence.status is Status.TRUNCATED
@@ -132,7 +135,7 @@ def say(claim: Claim, readers: Mapping[str, Reader]) -> str:
             cited = " ".join(f"[{e}]" for e in cites(claim))
             return f"{way} → `{short(claim.hops[0].server)}`, each call seen {cited}"
         case Refuted():
-            return f"not {claim.signature}: {say(claim.reading, readers)}"
+            return f"not {claim.signature} in `{short(claim.entity)}`: {say(claim.reading, readers)}"
         case Similar():
             return f"like `{claim.incident}` ({claim.score:.2f}), which confirms nothing [{claim.evidence}]"
         case Note():

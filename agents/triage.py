@@ -111,7 +111,10 @@ def triage(
         claims=told,
         not_checked=not_checked(bench, gaps),
         suspects=_suspects(shown),
-        refuters=tuple(r for h in refuted[:1] for r in _fired(h, bench)),
+        refuters=(
+            *(r for h in shown[:1] for r in refuters_of(h, bench) if r.outcome is not RefuterOutcome.UNKNOWN),
+            *(r for h in refuted[:1] for r in _fired(h, bench)),
+        ),
         dropped=dropped,
     )
     return _send(finding, bench)

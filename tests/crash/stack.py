@@ -277,6 +277,12 @@ class Stack:
         with self.journal.read() as tx:
             return tx.all(select(t.incidents).where(t.incidents.c.identity == identity))
 
+    def episodes(self, identity: str) -> list[Mapping[str, Any]]:
+        """Every alert in the incident that one alert opened."""
+        ids = [found["id"] for found in self.incidents(identity)]
+        with self.journal.read() as tx:
+            return tx.all(select(t.episodes).where(t.episodes.c.incident_id.in_(ids)))
+
     def newest(self) -> Mapping[str, Any] | None:
         """The newest incident."""
         with self.journal.read() as tx:

@@ -1,7 +1,8 @@
 """How often raw scores are right: runs of the playground with known faults, findings only, nothing acted on.
 
-``python -m tests.evals.calibrate --write`` makes config/calibration.yaml from the calibrating seeds;
-``--report`` runs other seeds and prints how the shipped table did on them. Both print one JSON line a run.
+``python -m tests.evals.calibrate --write`` makes config/calibration.yaml from the calibrating seeds and from the
+recorded incidents of the half to tune with; ``--report`` runs other seeds and prints how the shipped table did on
+them. Both print one JSON line a run.
 ``--labels FILE …`` counts such lines instead of running anything, from whatever was replayed or labelled by hand.
 """
 
@@ -28,6 +29,7 @@ from agents.incident.lifecycle import IncidentState
 from agents.signatures import load as signature_files
 from bot import demo, processes
 from bot.journal import evidence, incidents
+from tests.evals import recorded
 from tests.evals.calibrators import BINS, counted, left_out
 from tests.evals.reliability import report
 from tests.playground.client import send_json
@@ -41,6 +43,9 @@ ENTITY = {
     "stale-schema": "playground/inventory",
     "surge": "playground/gateway",
 }
+PERMISSIVE = Calibration(
+    source="permissive", bins=tuple(Bin(low=low, high=high, right=100000, total=100000) for low, high in BINS)
+)
 SETTLED = frozenset({IncidentState.NEEDS_HUMAN, IncidentState.RESOLVED, IncidentState.CLOSED})
 PATIENCE_S = 90.0
 
@@ -67,7 +72,7 @@ class Labelled:
 
 def permissive(config: Path) -> None:
     """Let every hypothesis that passes the gates be named, whatever its score, and let nothing be done."""
-    bins = [{"low": low, "high": high, "right": 100000, "total": 100000} for low, high in BINS]
+    bins = [_row(b) for b in PERMISSIVE.bins]
     (config / "calibration.yaml").write_text(yaml.safe_dump({"schema": 1, "source": "permissive", "bins": bins}))
     findings_only(config)
 
@@ -218,7 +223,14 @@ def _runs(asked: argparse.Namespace) -> tuple[list[Mapping[str, Any]], str]:
         f"{len(found)} runs of tests/playground with known faults (seeds {seeds[0]} to {seeds[-1]}, "
         f"loads {', '.join(f'{r:g}' for r in RATES)} requests/s, with and without Prometheus)"
     )
-    return [asdict(run) | {"right": run.right} for run in found], source
+    runs: list[Mapping[str, Any]] = [asdict(run) | {"right": run.right} for run in found]
+    if asked.write:
+        replayed = recorded.labelled(recorded.SAMPLES, PERMISSIVE)
+        for line in replayed:
+            print(json.dumps(line), flush=True)
+        runs += replayed
+        source += f", and {len(replayed)} recorded incidents of the half to tune with"
+    return runs, source
 
 
 def main() -> None:

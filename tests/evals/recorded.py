@@ -18,7 +18,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from agents.calibration import Calibration
 from agents.incident.evidence import Status
+from agents.incident.finding import Finding
 from agents.incident.ids import IncidentId
 from bot import processes, replay
 from bot.recordings import reading, writing
@@ -29,6 +31,7 @@ from tests.evals.staged import Stage
 
 SAMPLES = processes.root() / "tests" / "samples" / "incidents"
 LICENCE = "Apache-2.0"
+PLAYED = "python -m tests.evals.recorded --make"
 MOST_LINES = 20
 MOST_POINTS = 30
 
@@ -81,7 +84,7 @@ def _played(scene: Scene, show: Show, stage: Stage) -> Recording:
                 scene.expected, entity=scene.expected.entity and scene.expected.entity.format(replica=replica)
             ),
             made={
-                "by": "python -m tests.evals.recorded --make",
+                "by": PLAYED,
                 "how": "recorded from a running playground",
                 "seed": show.seed,
                 "requests_per_s": show.rate,
@@ -153,9 +156,8 @@ def score(folder: Path) -> None:
         recording = reading.read(path)
         finding = replay.replay(recording, replay.knowledge_of(recording)).finding
         truth = recording.truth
-        causes = {(b.signature, b.entity) for b in truth.cause or ()}
         named = finding.signature is not None
-        right = (finding.signature, finding.entity) in causes
+        right = _right(finding, truth)
         nameable = truth.expected is not None and truth.expected.signature is not None
         half = sums.setdefault(truth.half or "unknown", dict.fromkeys(SUMS, 0))
         half["recordings"] += 1
@@ -173,6 +175,36 @@ def score(folder: Path) -> None:
         print(json.dumps(line | {"expected": truth.expected and [s.value for s in truth.expected.states]}))
     for name, counted in sorted(sums.items()):
         print(json.dumps({"half": name, **counted}))
+
+
+def labelled(folder: Path, permissive: Calibration) -> list[Mapping[str, Any]]:
+    """What is named in each recording to tune with, whatever its score, and whether that is right.
+
+    Only what was recorded while it happened counts: what was derived from it would vouch for itself.
+    """
+    found: list[Mapping[str, Any]] = []
+    for path in sorted(p for p in folder.iterdir() if p.is_dir()):
+        recording = reading.read(path)
+        truth = recording.truth
+        if truth.half != "tune" or truth.made.get("by") != PLAYED:
+            continue
+        knowledge = replace(replay.knowledge_of(recording), calibration=permissive)
+        finding = replay.replay(recording, knowledge).finding
+        found.append(
+            {
+                "recording": path.name,
+                "state": finding.state.value,
+                "convicted": finding.signature,
+                "entity": finding.entity,
+                "score": finding.score,
+                "right": _right(finding, truth),
+            }
+        )
+    return found
+
+
+def _right(finding: Finding, truth: Truth) -> bool:
+    return (finding.signature, finding.entity) in {(b.signature, b.entity) for b in truth.cause or ()}
 
 
 SUMS = ("recordings", "named right", "named wrongly", "missed", "quiet", "named without a fault")

@@ -18,7 +18,10 @@ FEWEST_KINDS = 16
 """Fewer different characters cannot have so many bits; most ids are done with here."""
 
 WORDS_SHARE = 0.6
-"""From this share of its letters and digits in words, a run counts as a name. Random base 62 stays well below."""
+"""From this share of its letters and digits in words, a run counts as a name."""
+
+LONG_PIECE = 32
+"""In a piece from this length on, three letters are no word: chance makes too many of them."""
 
 _RUN = re.compile(r"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{20,}={0,2}")
 _IDS = re.compile(
@@ -33,6 +36,7 @@ _IDS = re.compile(
 _PIECE = re.compile(r"[A-Za-z0-9]+")
 _WORD = re.compile(r"[A-Z]?[a-z]{2,}|[A-Z]{3,}(?![a-z])")
 _VOWEL = re.compile(r"[aeiouyAEIOUY]")
+_UNSPOKEN = re.compile(r"[^aeiouyAEIOUY]{5}")
 _CLASS_CHANGE = re.compile(r"(?<=[0-9])(?=[A-Za-z])|(?<=[A-Za-z])(?=[0-9])")
 
 
@@ -59,13 +63,16 @@ def _drawn(run: str) -> bool:
     letters = sum(map(len, pieces))
     if letters < LEAST_LENGTH - 2:
         return False
+    # Names of pods, paths and metrics have short pieces; a key is one long one, full of digits.
+    longest = max(pieces, key=len)
+    if len(longest) >= LEAST_LENGTH and len(_CLASS_CHANGE.findall(longest)) >= 4:
+        return True
     if rest.lower() == rest or rest.upper() == rest:
-        # One case: names of pods, paths and metrics have short pieces; a key is one long one, full of digits.
-        longest = max(pieces, key=len)
-        return len(longest) >= LEAST_LENGTH and len(_CLASS_CHANGE.findall(longest)) >= 4
-    in_words = sum(len(word) for piece in pieces for word in _WORD.findall(piece) if _spoken(word))
+        return False
+    shortest = 3 if len(longest) < LONG_PIECE else 4
+    in_words = sum(len(word) for piece in pieces for word in _WORD.findall(piece) if _spoken(word, shortest))
     return in_words < WORDS_SHARE * letters
 
 
-def _spoken(word: str) -> bool:
-    return len(word) >= 3 and _VOWEL.search(word) is not None
+def _spoken(word: str, shortest: int) -> bool:
+    return len(word) >= shortest and _VOWEL.search(word) is not None and _UNSPOKEN.search(word) is None

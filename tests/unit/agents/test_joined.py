@@ -11,6 +11,7 @@ from agents.incident.claims import Compare, EdgeFact, FactName, MetricValue, Op,
 from agents.incident.clock import to_ms
 from agents.incident.evidence import Answer, Lineage, Status, Window
 from agents.onset import Interval
+from agents.saying import say
 from tests.unit.agents.test_gates import PATTERN, court, early
 from tests.unit.agents.world import CHECKOUT, GATEWAY, INVENTORY, NOW, SHOP, STALE, Store, ask, line, replica
 
@@ -191,6 +192,32 @@ def test_two_numbers_are_compared_only_where_they_are_of_one_time(ago, refused):
         op=Op.EQ,
     )
     assert code(claim, store) == refused
+
+
+def test_a_comparison_names_both_sides_where_they_differ():
+    store = Store()
+    mine, other, its = (
+        store.quantity(service, name, {"one": line(5, 7)})
+        for service, name in ((CHECKOUT, "pool_waiters"), (CHECKOUT, "in_flight"), (INVENTORY, "pool_waiters"))
+    )
+    readers = court(store).readers
+    claim = Compare(
+        evidence=mine.id,
+        other_evidence=mine.id,
+        entity=CHECKOUT.id,
+        fact=FactName.RECENT,
+        where=Where(),
+        other_fact=FactName.BASELINE,
+        other_where=Where(),
+        value=7.0,
+        other_value=5.0,
+        op=Op.GT,
+    )
+    assert say(claim, readers).startswith("`checkout` pool waiters: 7 against 5 [")
+    to_another = say(replace(claim, other_evidence=its.id), readers)
+    assert to_another.startswith("`checkout` pool waiters: 7 against `inventory` pool waiters: 5 [")
+    of_another = say(replace(claim, other_evidence=other.id), readers)
+    assert of_another.startswith("`checkout` pool waiters: 7 against `checkout` requests in flight: 5 [")
 
 
 def test_evidence_about_nobody_says_so():

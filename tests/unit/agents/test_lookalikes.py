@@ -65,6 +65,10 @@ def test_sessions_that_wait_for_a_lock_keep_an_exhausted_pool_a_suspect():
     store.quantity(CHECKOUT, "database_lock_waits", {"": line(3, 0)})
     finding = store.finding()
     assert (finding.state, finding.signature) == (FindingState.SUSPECTS, None)
+    assert outcome(finding, "F11.x6") is RefuterOutcome.FIRED
+    assert outcome(finding, "F11.x1") is RefuterOutcome.CLEAR
+    assert "Against: " in finding.text
+    assert "Ruled out: " in finding.text
 
 
 def test_lock_waits_after_a_deploy_weigh_and_do_not_rule_out():

@@ -247,6 +247,31 @@ def test_known_ids_are_no_secrets_however_random():
             assert redact(text) == text
 
 
+def test_a_long_random_key_escapes_less_than_once_in_ten_thousand():
+    r = random.Random(11)
+    keys = [drawn(r, 48) for _ in range(20_000)]
+    assert sum(redact(key) == key for key in keys) <= 2
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "lCZYyUuj9eut2UazhGXyxuZ0SUyntjomtfijvw2xh7zat0oo",  # as if of words, but full of digits
+        "IgOywwMIsihcmZIhXUV48OqdzfNbEofYjNMWhnkoVULMRUhg",  # few digits, and nothing one could say
+    ],
+)
+def test_a_random_key_that_chance_gave_vowels_is_one(key: str):
+    assert redact(f"x {key} y") != f"x {key} y"
+
+
+def test_long_names_put_together_from_words_stay():
+    for name in (
+        "com.acme.HttpRequestDurationSecondsBucketFactoryBean",
+        "kubeDeploymentStatusReplicasUnavailable",
+    ):
+        assert redact(name) == name
+
+
 def test_entropy_is_counted_in_bits_a_character():
     assert bits("aaaa") == 0
     assert bits("abcd") == pytest.approx(2)

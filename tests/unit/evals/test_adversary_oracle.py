@@ -131,7 +131,7 @@ TRUE = (
     f"pool waiters and failed calls to its upstream moved together (rho 0.99), which confirms nothing "
     f"[{WAIT}] [{FAIL}]",
     f"`gateway` → `checkout`, each call seen [{FAIL}]",
-    f"not F11: `gateway` failed calls to its upstream: 50.0% [{FAIL}]",
+    f"not F11 in `checkout`: `gateway` failed calls to its upstream: 50.0% [{FAIL}]",
     f"Ruled out: calls to its own upstream fail (`gateway` failed calls to its upstream: 50.0% [{FAIL}])".replace(
         "Ruled out", "Against"
     ),
@@ -166,6 +166,8 @@ FALSE = {
         f"`gateway` → `checkout`, each call seen [{FAIL}] [{FAIL}]",
         f"a change came before pool waiters [{LOG}] [{WAIT}]",
         f"`gateway` pool waiters: 7 against 50.0% [{WAIT}] [{FAIL}]",
+        f"`checkout` pool waiters: 7 against `gateway` pool waiters: 7 [{WAIT}] [{FAIL}]",
+        f"`checkout` pool waiters: 7 against `checkout` failed calls to its upstream: 50.0% [{WAIT}] [{FAIL}]",
         f"No known fault fits what was seen [{GONE}]",
     ),
     "quote": (
@@ -189,7 +191,9 @@ FALSE = {
         f"pool waiters came before pool waiters [{WAIT}] [{WAIT}]",
         f"pool waiters and pool waiters moved together (rho 1.00), which confirms nothing [{WAIT}] [{WAIT}]",
     ),
-    "unit": (f"`checkout` pool waiters: 7 against 50.0% [{WAIT}] [{FAIL}]",),
+    "unit": (
+        f"`checkout` pool waiters: 7 against `gateway` failed calls to its upstream: 50.0% [{WAIT}] [{FAIL}]",
+    ),
     "path": (
         f"`checkout` → `gateway`, each call seen [{FAIL}]",
         f"`gateway` → `ledger`, each call seen [{FAIL}]",
@@ -197,12 +201,13 @@ FALSE = {
     "name": (
         f"`gateway` pool waiters: 7 [{WAIT}]",
         "Suspects: connection pool exhausted in `ledger` (F11)",
+        f"not F11 in `ledger`: `gateway` failed calls to its upstream: 50.0% [{FAIL}]",
         "No finding of `payments`",
     ),
     "refuter": (
         f"Ruled out: calls to its own upstream fail (`gateway` failed calls to its upstream: 50.0% [{FAIL}])",
-        f"not F41: `gateway` failed calls to its upstream: 50.0% [{FAIL}]",
-        f"not F11: `checkout` pool waiters: 7 [{WAIT}]",
+        f"not F41 in `gateway`: `gateway` failed calls to its upstream: 50.0% [{FAIL}]",
+        f"not F11 in `checkout`: `checkout` pool waiters: 7 [{WAIT}]",
     ),
     "cause": (
         HEAD.replace("`checkout`", "`gateway`"),

@@ -14,14 +14,15 @@ LINE, CHANGE = "the first such line", "a change"
 BEGUN = f"{LINE}|{CHANGE}|{TITLE}"
 BEFORE = re.compile(rf"(?P<first>{BEGUN}) came before (?P<second>{BEGUN}) {EV} {OTHER}")
 AGAINST = re.compile(
-    rf"`(?P<place>[^`]+)` (?P<title>{TITLE}): (?P<said>[^\[\]()]*?) against (?P<second>[^\[\]()]*?) {EV} {OTHER}"
+    rf"`(?P<place>[^`]+)` (?P<title>{TITLE}): (?P<said>[^\[\]()]*?) against "
+    rf"(?:`(?P<its_place>[^`]+)` (?P<its_title>{TITLE}): )?(?P<second>[^\[\]()`]*?) {EV} {OTHER}"
 )
 TOGETHER = re.compile(
     rf"(?P<first>{TITLE}) and (?P<second>{TITLE}) moved together \(rho (?P<rho>-?\d\.\d\d)\), "
     rf"which confirms nothing {EV} {OTHER}"
 )
 WAY = re.compile(r"(?P<way>`[^`]+`(?: → `[^`]+`)+), each call seen(?P<cited>(?: \[ev_[a-z2-7]{20}\])+)")
-NOT = re.compile(rf"not (?P<signature>F\d\d): {METRIC.pattern}")
+NOT = re.compile(rf"not (?P<signature>F\d\d) in `(?P<accused>[^`]+)`: {METRIC.pattern}")
 RHO = 0.05
 """How far a correlation may lie from ours: whoever said it chose the lag among steps."""
 
@@ -85,15 +86,17 @@ def against(found: re.Match[str], world: World, cited: Cited) -> Iterator[Falseh
     yield from _alone(found)
     sentence = found.group(0)
     shares = []
-    for ev, said in ((found["ev"], found["said"]), (found["other"], found["second"])):
+    mine = found["place"], found["title"]
+    its = found["its_place"] or found["place"], found["its_title"] or found["title"]
+    for ev, said, (place, title) in (
+        (found["ev"], found["said"], mine),
+        (found["other"], found["second"], its),
+    ):
         told = told_of(ev, world, cited)
         if told is None or told.asked.kind != "quantity":
             yield Falsehood(kind="citation", what=sentence)
             return
-        if ev == found["ev"] and (told.asked.service, told.asked.name) != (
-            found["place"].partition("/")[0],
-            numbers.TITLES[found["title"]][0],
-        ):
+        if (told.asked.service, told.asked.name) != (place.partition("/")[0], numbers.TITLES[title][0]):
             yield Falsehood(kind="citation", what=sentence)
         rule, share, floor = numbers.rule_of(told.asked.name)
         shares.append(share)
@@ -145,6 +148,8 @@ def _worse(told: Told, server: str) -> bool:
 def ruled_out(found: re.Match[str], world: World, cited: Cited) -> Iterator[Falsehood]:
     """That a fault is not it: a true number, of a look-alike whose every condition holds somewhere."""
     yield from metric(found, world, cited)
+    if found["accused"].partition("/")[0] not in world.names:
+        yield Falsehood(kind="name", what=found.group(0))
     known, asked = vocabulary.signatures().get(found["signature"]), cited.get(found["ev"])
     whens = known.refuters.values() if known is not None else ()
     if asked is None or not any(_speaks(when, asked.name, world) for when in whens):
