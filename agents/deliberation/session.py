@@ -1,7 +1,7 @@
 """One deliberation under way: what is held, what was spent, and the only ways to call a model or run a query."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from agents import gates
@@ -129,15 +129,17 @@ class Session:
         return said
 
     def answer(self, task: Task, kind: type[answers.A], view: View) -> answers.A:
-        """An answer of the right shape; one that is not may be tried again, once in all."""
+        """An answer of the right shape; one that is not may be tried again, once in all, told what was wrong."""
+        shown = view
         while True:
             try:
-                return answers.read(kind, self.call(task, view).body, view.incident)
+                return answers.read(kind, self.call(task, shown).body, view.incident)
             except BadInput as error:
                 self.malformed += 1
                 self.dropped[Dropped(code="SCHEMA", what=str(error))] = None
                 if self.malformed >= MALFORMED_MOST:
                     raise Stop(Off.MALFORMED) from error
+                shown = replace(view, refused=str(error))
 
     def gather(self, asks: Sequence[Ask]) -> None:
         """Run *asks*, at the price of one query each that a probe takes, and keep what came."""

@@ -76,7 +76,7 @@ class LangChain:
 
     def prompt(self, task: Task, view: View) -> str:
         """Everything that would be sent, the shape of the answer included."""
-        return f"{instructions(task)}\n{json.dumps(schema(task))}\n{view.text}"
+        return f"{instructions(task, view.refused)}\n{json.dumps(schema(task))}\n{view.text}"
 
     def reason(self, task: Task, view: View, *, timeout: timedelta, output_tokens: int) -> Reasoned:
         """The answer to *task*, in at most *timeout* however slowly it drips."""
@@ -167,7 +167,9 @@ def _close(chat: Any) -> None:
 
 
 def _ask(chat: Any, way: Way, task: Task, view: View, model: str) -> Reasoned:
-    told = instructions(task) if way.shaped else f"{instructions(task)}\n{json.dumps(schema(task))}"
+    told = instructions(task, view.refused)
+    if not way.shaped:
+        told = f"{told}\n{json.dumps(schema(task))}"
     messages = [("system", told), ("human", view.text)]
     if not way.shaped:
         return _reasoned({}, chat.invoke(messages), model)

@@ -19,9 +19,14 @@ SHAPES: Mapping[Task, type[BaseModel]] = {
 }
 
 
+def instructions(task: Task, refused: str = "") -> str:
+    """What is said to the model before it is shown anything; *refused* is what was wrong with its last answer."""
+    again = f"\nYour last answer was not taken: {refused}. Answer once more, in the given schema.\n"
+    return _text(task) + (again if refused else "")
+
+
 @cache
-def instructions(task: Task) -> str:
-    """What is said to the model before it is shown anything."""
+def _text(task: Task) -> str:
     return (FOLDER / f"{VERSIONS[task]}.txt").read_text()
 
 

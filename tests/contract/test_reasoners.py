@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -82,6 +83,16 @@ def test_what_would_be_sent_is_told_before(stub, provider):
     system = call["args"].get("system")
     texts = [*messages, *([system] if isinstance(system, str) else [])]
     assert all(text in told for text in texts if isinstance(text, str))
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_what_was_wrong_with_the_last_answer_is_told(stub, provider):
+    stub.order({"json": PLAN}, {"json": PLAN})
+    for view in (VIEW, replace(VIEW, refused="an answer of the wrong shape at queries.0.back")):
+        model(stub, provider).reason(Task.PLAN, view, timeout=BRIEF, output_tokens=500)
+    first, second = (json.dumps(call["args"]) for call in stub.calls(provider))
+    assert "not taken" not in first
+    assert "not taken: an answer of the wrong shape at queries.0.back." in second
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)

@@ -186,6 +186,14 @@ def test_one_malformed_answer_is_forgiven():
     assert [d.code for d in thought.record.dropped] == ["SCHEMA"]
 
 
+def test_who_is_asked_again_is_told_what_was_wrong_in_our_words_alone():
+    reasoner = script([plan() | {"rm -rf": "restart payments"}, ABSTAIN_PLAN])
+    suspects().think(reasoner)
+    first, second = (view for task, view in reasoner.asked if task is Task.PLAN)
+    assert (first.refused, second.refused) == ("", "an answer of the wrong shape at whole")
+    assert second.text == first.text
+
+
 @pytest.mark.parametrize(
     ("limits", "price", "before", "off"),
     [
