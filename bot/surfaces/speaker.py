@@ -166,7 +166,8 @@ async def _bring(speech: Speech, surface: Surface, incident_id: IncidentId) -> b
     whole = True
     root: str | None = at.shown["root"]["ref"] if "root" in at.shown else None
     # A question that nobody has seen goes before everything, the root it belongs to included.
-    laid = sorted(surface.layout(at.card), key=lambda m: not (m.lane is Lane.ASK and m.key not in at.shown))
+    seen = {key for key, row in at.shown.items() if row["ref"]}
+    laid = sorted(surface.layout(at.card), key=lambda m: not (m.lane is Lane.ASK and m.key not in seen))
     for message in laid:
         checked = parsed(message, at.card)
         if checked is not message:
@@ -267,20 +268,28 @@ async def _say(
         else:
             await asyncio.to_thread(_keep, speech.journal, surface.name, key, at.card, known["ref"], digest)
             return str(known["ref"])
-    lost = await surface.find(key, root) if known is not None and not known["ref"] else None
-    if lost is not None:
-        # It says what was true before the crash; what is true now may have no buttons any more.
-        if not surface.budget.may(Kind.EDIT, Lane.EDIT if message.lane is Lane.ROOT else message.lane):
-            return None
-        await _called(surface, Kind.EDIT, surface.edit(lost, message))
-        ref = lost
-    elif message.late:
-        return ""  # it was never seen, and is no longer worth a post
-    else:
+    ref: str | None = None
+    if known is not None and not known["ref"]:
+        lane = Lane.EDIT if message.lane is Lane.ROOT else message.lane
+        if not (surface.budget.could(Kind.EDIT, lane) and surface.budget.could(Kind.POST, message.lane)):
+            return None  # looking for it is a call too, and nothing could be done about what is found
+        ref = await _called(surface, Kind.POST, surface.find(key, root))
+        if ref is not None:
+            # It says what was true before the crash; what is true now may have no buttons any more.
+            surface.budget.may(Kind.EDIT, lane)
+            await _called(surface, Kind.EDIT, surface.edit(ref, message))
+        elif message.late:  # it was never seen, and is no longer worth a post
+            await asyncio.to_thread(_unsaid, speech.journal, surface.name, key)
+            return ""
+    if ref is None:
         if not surface.budget.may(Kind.POST, message.lane):
             return None
         await asyncio.to_thread(_keep, speech.journal, surface.name, key, at.card, "", digest)
-        ref = await _called(surface, Kind.POST, surface.post(message, root))
+        try:
+            ref = await _called(surface, Kind.POST, surface.post(message, root))
+        except (Busy, Refused, BadInput):
+            await asyncio.to_thread(_unsaid, speech.journal, surface.name, key)
+            raise
     await asyncio.to_thread(_keep, speech.journal, surface.name, key, at.card, ref, digest)
     return ref
 
@@ -320,6 +329,13 @@ def _keep(journal: Journal, surface: str, key: str, card: Card, ref: str, digest
                     surface=surface, key=key, incident_id=card.incident_id, posted_at=tx.now, **values
                 )
             )
+
+
+def _unsaid(journal: Journal, surface: str, key: str) -> None:
+    """Forget a post that was begun: the platform said no, or it is not there, so there is nothing to look for."""
+    with journal.write("message.unsaid") as tx:
+        where = (t.messages.c.surface == surface) & (t.messages.c.key == key) & (t.messages.c.ref == "")
+        tx.run(t.messages.delete().where(where))
 
 
 def _seen(journal: Journal, surface: str, card: Card, event_number: int | None, *, whole: bool) -> None:

@@ -10,25 +10,31 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
 
 import pytest
 from rich.console import Console
 
-from actions.approval import button
+from actions.approval import ApprovalState, button
+from agents.incident.errors import Transient
 from agents.incident.ids import ApprovalId
 from agents.incident.lifecycle import ActionState
 from agents.render import leaks
 from bot.desk import desk
 from bot.journal import runs
+from bot.journal import tables as t
 from bot.journal.journal import Journal
 from bot.surfaces.accounted import WITHHELD
 from bot.surfaces.cards import card
 from bot.surfaces.console import listener
 from bot.surfaces.console.surface import LineSurface, LiveSurface
 from bot.surfaces.layout import messages
-from bot.surfaces.ports import Reasoned, Surface
+from bot.surfaces.limits import Budget
+from bot.surfaces.ports import Busy, Kind, Message, Reasoned, Surface
 from bot.surfaces.speaker import Speech, parsed, speak
 from tests.builders import PEOPLE, ask, desk_parts, open_incident
+from tests.contract.test_storm_cards import Wall
 
 Made = tuple[Surface, Callable[[], str]]
 
@@ -226,3 +232,92 @@ def _drain_until_ended(controller: int, console: subprocess.Popen[bytes]) -> Non
                 break
     console.wait(5)
     assert console.returncode == 0
+
+
+class Moody(Wall):
+    """A wall whose next calls fail as it is told; what it lost was posted, or was not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.at = 0.0
+        self.budget = Budget({}, lambda: self.at)
+        self.moods: list[Exception] = []
+        self.lost: str | None = None
+
+    async def post(self, message: Message, root: str | None) -> str:
+        self.calls.append(f"try {message.key.partition('/')[2]}")
+        if self.moods:
+            raise self.moods.pop(0)
+        return await super().post(message, root)
+
+    async def find(self, key: str, root: str | None) -> str | None:
+        self.calls.append("find")
+        if self.moods:
+            raise self.moods.pop(0)
+        return self.lost
+
+
+def rounds(journal: Journal, wall: Moody, count: int) -> list[str]:
+    """What *wall* was called with in so many rounds."""
+    wall.calls.clear()
+    for _ in range(count):
+        with suppress(Transient):
+            told(journal, wall)
+    return [call for call in wall.calls if call.partition(" ")[0] in {"try", "find", "post"}]
+
+
+def test_a_chat_that_asks_to_wait_is_not_called_until_then(journal: Journal):
+    ask(journal)
+    wall = Moody()
+    wall.moods = [Busy("wait", retry_after=timedelta(seconds=60))]
+    assert len(rounds(journal, wall, 1)) == 1
+    assert rounds(journal, wall, 20) == []
+    wall.at = 61.0
+    said = rounds(journal, wall, 1)
+    assert "find" not in said  # it said no, so there is nothing of ours to look for
+    assert said.count("post root") == 1
+
+
+def test_what_may_have_been_said_is_looked_for_once_and_not_said_twice(journal: Journal):
+    ask(journal)
+    wall = Moody()
+    wall.moods = [Transient("no answer")]
+    (lost,) = rounds(journal, wall, 1)
+    wall.lost = "here"
+    said = rounds(journal, wall, 5)
+    assert said.count("find") == 1
+    assert lost not in said
+
+
+def test_a_chat_that_asks_to_wait_while_it_is_searched_is_left_alone(journal: Journal):
+    ask(journal)
+    wall = Moody()
+    wall.moods = [Transient("no answer"), Busy("wait", retry_after=timedelta(seconds=60))]
+    rounds(journal, wall, 1)
+    assert rounds(journal, wall, 1)[0] == "find"
+    assert "find" not in rounds(journal, wall, 20)
+    wall.at = 61.0
+    assert "find" in rounds(journal, wall, 1)
+
+
+def test_nothing_is_searched_while_nothing_could_be_said(journal: Journal):
+    ask(journal)
+    wall = Moody()
+    wall.moods = [Transient("no answer")]
+    rounds(journal, wall, 1)
+    wall.budget.hold(Kind.EDIT, 60)
+    wall.budget.hold(Kind.POST, 60)
+    assert rounds(journal, wall, 20) == []
+
+
+def test_a_question_that_was_answered_before_it_was_seen_is_searched_once(journal: Journal):
+    question = ask(journal)
+    wall = Moody()
+    wall.moods = [Transient("no answer")]
+    assert rounds(journal, wall, 1)[0].startswith("try ask:")
+    with journal.write("test") as tx:
+        tx.run(t.approvals.update().values(state=ApprovalState.REJECTED))
+    assert "find" in rounds(journal, wall, 1)
+    with journal.write("test") as tx:
+        tx.event(question.incident_id, "test", "alert.resolved")
+    assert "find" not in rounds(journal, wall, 3)
