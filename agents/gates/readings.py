@@ -25,7 +25,7 @@ from agents.incident.claims import (
 from agents.incident.evidence import QuestionKind
 from agents.incident.finding import Dropped
 from agents.incident.ids import EvidenceId
-from agents.incident.quantities import converted
+from agents.incident.quantities import SHARES, converted
 
 MAX_NOTE = 200
 _CAUSAL = re.compile(r"(?i)\b(?:caus|because|due to|led to|leads to|trigger|result(?:s|ed)? in|root)")
@@ -113,7 +113,10 @@ def _units(claim: Claim, court: Court) -> Dropped | None:
         return Dropped(code="UNIT", what=f"{claim.type} on an answer without a quantity")
     if isinstance(claim, Compare):
         times = [f is FactName.RATIO_TO_BASELINE for f in (claim.fact, claim.other_fact)]
+        first, second = held[0].evidence.question.name, held[1].evidence.question.name
+        # Calls per request are a ratio too, and no part of a whole.
         same = converted(1, held[0].quantity.unit, held[1].quantity.unit) == 1
+        same = same and (first in SHARES) == (second in SHARES)
         if times[0] != times[1] or not (same or all(times)):
             return Dropped(code="UNIT", what=f"{held[0].quantity.title} against {held[1].quantity.title}")
     return None

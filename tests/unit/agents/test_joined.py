@@ -194,6 +194,29 @@ def test_two_numbers_are_compared_only_where_they_are_of_one_time(ago, refused):
     assert code(claim, store) == refused
 
 
+def test_a_part_of_a_whole_is_compared_with_no_ratio_that_is_none():
+    store = Store()
+    calls, slow, failed = (
+        store.quantity(CHECKOUT, name, {"one": line(1, 1, per=8.0)})
+        for name in ("calls_per_request", "slow_request_ratio", "server_error_ratio")
+    )
+    claim = Compare(
+        evidence=slow.id,
+        other_evidence=failed.id,
+        entity=CHECKOUT.id,
+        fact=FactName.RECENT,
+        where=Where(),
+        other_fact=FactName.RECENT,
+        other_where=Where(),
+        value=1.0,
+        other_value=1.0,
+        op=Op.EQ,
+    )
+    assert code(claim, store) is None
+    assert code(replace(claim, other_evidence=calls.id), store) == "UNIT"
+    assert code(replace(claim, evidence=calls.id), store) == "UNIT"
+
+
 def test_a_comparison_names_both_sides_where_they_differ():
     store = Store()
     mine, other, its = (
