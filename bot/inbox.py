@@ -24,6 +24,7 @@ def document(found: Sequence[Unread]) -> list[dict[str, Any]]:
             "system": one.system,
             "received": iso(one.received_at),
             "why": one.why,
+            "kept": one.kept,
         }
         for one in found
     ]
@@ -33,6 +34,7 @@ def table(found: Sequence[Unread]) -> str:
     """For people: one line a delivery, oldest first."""
     return "\n".join(
         f"{one.id}  {one.received_at:%Y-%m-%d %H:%M:%S}  {one.source} ({one.system})  {_short(one.why)}"
+        f"{'' if one.kept else '  (body not kept: it cannot be read again)'}"
         for one in found
     )
 
@@ -48,7 +50,7 @@ def again(journal: Journal, *, ids: Sequence[str], source: str, every: bool) -> 
             "say which to read again: their ids, or --source NAME, or --all; firstresponder inbox lists them"
         )
     with journal.write("inbox.again") as tx:
-        return unread.read_again(tx, ids or [one.id for one in unread.unreadable(tx, source)])
+        return unread.read_again(tx, ids or [one.id for one in unread.unreadable(tx, source) if one.kept])
 
 
 def unplaced(journal: Journal, lookback: timedelta) -> Sequence[Change]:

@@ -13,6 +13,7 @@ from agents.incident.incident import Alert
 from bot.journal import approvals, changes, episodes, hearings, incidents, intake, maintenance, notices, unread
 from bot.journal.journal import Tx
 from bot.journal.notices import Notice, Trouble
+from bot.receiver.packed import plain
 from bot.receiver.sources import Sender
 from bot.receiver.systems.reading import Category, Reading
 from bot.receiver.translate import HEARTBEATS, Arrived, arrived
@@ -77,8 +78,9 @@ def _go_on(under_way: list[_Read], parts: TriageParts) -> bool:
         if row is None:
             raise
         said = str(error) if isinstance(error, BadInput | Refused) else f"{type(error).__name__} while it was read"
+        kept = intake.to_read_again(*plain(row["headers"], row["body"]))  # before the journal waits for us
         with parts.journal.write("intake.unreadable") as tx:
-            intake.finish(tx, row["id"], said, held=row)
+            intake.finish(tx, row["id"], said, kept=kept)
             unread.had_its_turn(tx, row["id"])
             hearings.note(tx, row["source"], row["received_at"])
             notices.once(tx, Notice(source=row["source"], trouble=Trouble.UNREADABLE, detail=said))

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import and_, func, or_, select
 
 from agents.incident.catalogue import Service
 from agents.incident.ids import IncidentId, new_id
@@ -22,7 +22,7 @@ from bot.journal import tables as t
 from bot.journal.incidents import ENGINE, OVER
 from bot.journal.journal import Tx
 from bot.journal.maintenance import Maintenance
-from bot.journal.merging import alert_of
+from bot.journal.merging import SPLIT_OFF, alert_of
 
 S = IncidentState
 OPEN, HOLDING, ENDED = "open", "holding", "ended"
@@ -44,17 +44,36 @@ def apply(
 ) -> IncidentId | None:
     """Take one alert in: the incident it belongs to, ``None`` where it opens and changes none.
 
+    The same identity in another environment is another alert. An end that names no environment ends all of them;
+    the incident is that of the newest.
+
     Args:
         windows: Maintenance that goes on now, where the caller has read it for several alerts.
         seen: When its delivery had its turn, if that was before now: whatever was heard of it since is newer.
     """
     tx.serialise(ENGINE)
-    newest = tx.one(
-        select(t.episodes)
-        .where(_e.source == alert.source, _e.identity == alert.identity)
-        .order_by(_e.number.desc())
-        .limit(1)
-    )
+    service = _service(alert, grouping)
+    if alert.environment is None and service is not None:
+        alert = replace(alert, environment=service.environment)
+    if alert.environment is None and alert.status is AlertStatus.RESOLVED:
+        for environment in _firing_in(tx, alert):
+            _apply(tx, replace(alert, environment=environment), grouping, windows, seen)
+    return _apply(tx, alert, grouping, windows, seen)
+
+
+def _firing_in(tx: Tx, alert: Alert) -> Sequence[str]:
+    """The environments in which an identity has not ended."""
+    same = (_e.source == alert.source) & (_e.identity == alert.identity) & (_e.state != ENDED)
+    return list(tx.run(select(_e.environment).where(same, _e.environment.is_not(None)).distinct()).scalars())
+
+
+def _apply(
+    tx: Tx, alert: Alert, grouping: Grouping, windows: Sequence[Maintenance] | None, seen: datetime | None
+) -> IncidentId | None:
+    where = (_e.source == alert.source) & (_e.identity == alert.identity)
+    if alert.environment is not None:
+        where &= or_(_e.environment == alert.environment, _e.environment.is_(None))
+    newest = tx.one(select(t.episodes).where(where).order_by(_e.number.desc()).limit(1))
     if newest is not None and alert.at is not None and newest["at"] is not None and alert.at < newest["at"]:
         return _late(tx, alert, newest)
     if newest is not None and seen is not None and newest["last_seen_at"] > seen:
@@ -101,7 +120,7 @@ def _resolves(tx: Tx, alert: Alert, newest: Row | None, rules: Rules, seen: date
     if newest is None:
         # Nothing was known to fire. Kept, so that a firing that was overtaken on its way is born ended.
         told = replace(alert, at=alert.at or alert.ended_at)
-        _insert(tx, told, None, 0, [], seen, state=ENDED, ended_at=told.at or seen)
+        _insert(tx, told, None, None, [], seen, state=ENDED, ended_at=told.at or seen)
         return None
     incident_id = _of(newest)
     if newest["state"] != OPEN or not newest["firing"]:
@@ -149,11 +168,11 @@ def _fires(
         if newest is not None and _overtaken(tx, alert, newest):
             # Its end stays when it was: repeats of what is late buy no more time.
             _touch(tx, newest, alert, newest["last_seen_at"])
-            return incident_id
+            return _late(tx, alert, newest)
         return _begin(tx, alert, newest, grouping, windows, seen)
     assert incident_id is not None  # noqa: S101  # what opened has one
     if newest["firing"]:
-        told = {"started_at": alert.started_at, "group_key": _group(alert)}
+        told = {"started_at": alert.started_at, "group_key": _group(alert, newest)}
         known = {name: value for name, value in told.items() if value is not None}
         _touch(tx, newest, alert, seen, labels=dict(alert.labels), **known)
         if g.worse(alert.severity, Severity(newest["severity"])):
@@ -193,11 +212,14 @@ def _goes_on(tx: Tx, incident_id: IncidentId, alert: Alert, kind: str) -> None:
 
 
 def _overtaken(tx: Tx, alert: Alert, ended: Row) -> bool:
-    """Whether this firing happened before the end that is already known, by the sender's own times."""
+    """Whether this firing happened before the end that is already known, by the sender's own times.
+
+    The same beginning as before is no sign of it: an alert that its sender forgot and fires again has that.
+    """
     if alert.started_at is None or (alert.at is not None and ended["at"] is not None):
         return False
     began = ended["started_at"] if ended["incident_id"] else None
-    older = (began is not None and alert.started_at <= began) or (
+    older = (began is not None and alert.started_at < began) or (
         ended["at"] is not None and alert.started_at < ended["at"]
     )
     return older and bool(tx.now - ended["last_seen_at"] <= LATE_WITHIN)
@@ -207,7 +229,10 @@ def _service(alert: Alert, grouping: Grouping) -> Service | None:
     return grouping.catalogue.find(alert.service, alert.environment)
 
 
-def _group(alert: Alert) -> str | None:
+def _group(alert: Alert, before: Row | None) -> str | None:
+    """The sender's group; not that of what a person took out of it."""
+    if before is not None and before["group_key"] == SPLIT_OFF:
+        return SPLIT_OFF
     return alert.group[:400] if alert.group else None
 
 
@@ -215,7 +240,7 @@ def _insert(
     tx: Tx,
     alert: Alert,
     incident_id: IncidentId | None,
-    number: int,
+    before: Row | None,
     turns: list[str],
     seen: datetime,
     *,
@@ -228,7 +253,7 @@ def _insert(
             id=new_id("EP"),
             source=alert.source,
             identity=alert.identity,
-            number=number + 1,
+            number=_count(tx, alert) + 1,
             incident_id=incident_id,
             firing=state == OPEN,
             state=state,
@@ -242,10 +267,17 @@ def _insert(
             environment=alert.environment,
             entity=alert.entity[:200] if alert.entity else None,
             labels=dict(alert.labels),
-            group_key=_group(alert),
+            group_key=_group(alert, before),
             **values,
         )
     )
+
+
+def _count(tx: Tx, alert: Alert) -> int:
+    """How many episodes an identity had, in whichever environment."""
+    same = (_e.source == alert.source) & (_e.identity == alert.identity)
+    row = tx.one(select(func.max(_e.number).label("most")).where(same))
+    return int(row["most"] or 0) if row is not None else 0
 
 
 def _begin(
@@ -254,8 +286,6 @@ def _begin(
     """A new episode, in the incident it had, in one that a rule finds, or in a new one."""
     rules = grouping.rules
     service = _service(alert, grouping)
-    if service is not None and alert.environment is None:
-        alert = replace(alert, environment=service.environment)
     turns, flaps = g.turned(before["turns"] if before is not None else [], tx.now, rules)
     window = next((m for m in windows if m.covers(alert)), None)
     incident_id = None if window is not None else _again(tx, alert, before, grouping)
@@ -269,8 +299,8 @@ def _begin(
         if before is not None and before["incident_id"] not in {None, incident_id}:
             tx.event(incident_id, ENGINE, "incident.follows", other=before["incident_id"])
     until = tx.now + rules.flapping_quiet if flaps and known else None
-    number = before["number"] if before is not None else 0
-    _insert(tx, alert, incident_id, number, turns, seen, flapping_until=until)
+    alike = before if before is not None and before["incident_id"] == incident_id else None
+    _insert(tx, alert, incident_id, alike, turns, seen, flapping_until=until)
     if until is not None:
         _flaps(tx, incident_id, alert, rules)
     return incident_id
@@ -287,6 +317,8 @@ def _again(tx: Tx, alert: Alert, before: Row | None, grouping: Grouping) -> Inci
     incident = incidents.load(tx, incident_id, lock=True)
     while incident.merged_into is not None:
         incident = incidents.load(tx, IncidentId(incident.merged_into), lock=True)
+    if alert.environment is not None and incident.environment not in {None, alert.environment}:
+        return None
     if incident.state not in OVER | {S.MITIGATED}:
         _goes_on(tx, incident.id, alert, "alert.firing")
         return incident.id

@@ -52,8 +52,14 @@ class Hearing:
         return self.habit is not None and now - self.heard_at > self.habit
 
 
-def heard(known: Hearing, at: datetime) -> Hearing:
-    """*known* with one more time it was heard; unchanged where that is no later than a moment after the last."""
+def heard(known: Hearing, at: datetime, now: datetime) -> Hearing:
+    """*known* with one more time it was heard; unchanged where that is no later than a moment after the last.
+
+    What was heard in what is still to come was heard by a clock that was wrong: it is begun again from *at*.
+    """
+    if known.heard_at > now + STEP:
+        days = {day: told for day, told in known.days.items() if day <= at.date().isoformat()}
+        return Hearing(source=known.source, heartbeat=known.heartbeat, heard_at=at, days=days)
     gap = at - known.heard_at
     if gap < STEP:
         return known
@@ -77,9 +83,9 @@ def note(tx: Tx, source: str, at: datetime, heartbeat: str = "") -> None:
         tx.run(first.on_conflict_do_nothing())
         return
     known = _hearing(row)
-    now = heard(known, at)
-    if now is not known:
-        days = {day: list(told) for day, told in now.days.items()}
+    again = heard(known, at, tx.now)
+    if again is not known:
+        days = {day: list(told) for day, told in again.days.items()}
         tx.run(t.hearings.update().where(same).values(heard_at=at, days=days))
 
 

@@ -8,22 +8,39 @@ from typing import Any
 from sqlalchemy import exc, func, or_, select
 
 from agents.incident.ids import new_id
-from agents.incident.redaction import redact, redact_body, redact_tree
+from agents.incident.redaction import redact, redact_body, redact_tree, redact_unread
 from bot.journal import tables as t
 from bot.journal.journal import Journal, Tx
 
 
-def finish(tx: Tx, inbox_id: str, error: str = "", *, held: Mapping[str, Any] | None = None) -> None:
+def finish(
+    tx: Tx,
+    inbox_id: str,
+    error: str = "",
+    *,
+    held: Mapping[str, Any] | None = None,
+    kept: Mapping[str, Any] | None = None,
+) -> None:
     """Parsed, or unreadable with the reason; what it said stays, without its secrets.
 
     Args:
         held: Its ``body`` and ``headers``, where the caller has read them; they are read here if left out.
+        kept: What ``to_read_again`` made of them.
     """
+    clean = kept if kept is not None else _clean(tx, inbox_id, held)
     tx.run(
         t.inbox.update()
         .where(t.inbox.c.id == inbox_id)
-        .values(state="unreadable" if error else "parsed", error=redact(error), **_clean(tx, inbox_id, held))
+        .values(state="unreadable" if error else "parsed", error=redact(error), **clean)
     )
+
+
+def to_read_again(headers: Mapping[str, Any], body: bytes) -> Mapping[str, Any]:
+    """What is kept of a delivery, unpacked, that nobody could read: all but its secrets, to the last alert.
+
+    The body is empty where it may hold secrets that cannot be taken out one by one.
+    """
+    return {"body": redact_unread(body), "headers": redact_tree(dict(headers))}
 
 
 def applied(row: Mapping[str, Any]) -> int:

@@ -16,6 +16,9 @@ from bot.journal.incidents import ENGINE, OVER
 from bot.journal.journal import Tx
 
 S = IncidentState
+SPLIT_OFF = ""
+"""The group of an episode that a person took out of its sender's group: whatever it says of itself later."""
+
 _e = t.episodes.c
 
 
@@ -81,7 +84,8 @@ def split(tx: Tx, incident_id: IncidentId, episode_ids: Sequence[str], *, actor:
         raise Refused(f"that would leave {incident_id} without an alert; nothing was split off")
     alone = replace(alert_of(chosen[0]), group=None)  # what else comes of the group belongs where the rest is
     new = incidents.open_one(tx, alone, priority=incident.priority)
-    tx.run(t.episodes.update().where(_e.id.in_([r["id"] for r in chosen])).values(incident_id=new))
+    mine = _e.id.in_([r["id"] for r in chosen])
+    tx.run(t.episodes.update().where(mine).values(incident_id=new, group_key=SPLIT_OFF))
     left = [r for r in rows if r["id"] not in wanted]
     for where, of in ((new, chosen), (incident_id, left)):
         incidents.fires(tx, where, firing=any(r["state"] == "open" for r in of))

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from sqlalchemy import exists, func, literal_column, select
 
+from agents.incident.redaction import redact
 from bot.journal import refusals
 from bot.journal import tables as t
 from bot.journal.journal import Tx
@@ -41,7 +42,7 @@ class Notice:
 def once(tx: Tx, notice: Notice) -> None:
     """Have it told, unless the same trouble of the same source was told lately."""
     tx.run(t.notices.delete().where(t.notices.c.made_at < tx.now - AGAIN))
-    detail = notice.detail.encode("utf-8", "replace").decode().replace("\x00", "\ufffd")[:300]
+    detail = redact(notice.detail).encode("utf-8", "replace").decode().replace("\x00", "\ufffd")[:300]
     values = {"source": notice.source, "trouble": notice.trouble.value, "detail": detail}
     tx.run(tx.insert(t.notices).values(made_at=tx.now, **values).on_conflict_do_nothing())
 

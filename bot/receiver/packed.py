@@ -1,10 +1,12 @@
 """Bodies that were sent packed: unpacked after they were proven, and no further than they may be long."""
 
 import zlib
+from collections.abc import Mapping
 
 from agents.incident.errors import BadInput
 
 MOST_BYTES = 8 * 1024 * 1024
+ENCODING = "content-encoding"
 
 
 def unpacked(body: bytes, encoding: str, most: int = MOST_BYTES) -> bytes:
@@ -18,6 +20,15 @@ def unpacked(body: bytes, encoding: str, most: int = MOST_BYTES) -> bytes:
             return _inflated(body, 15, most)
         case other:
             raise BadInput(f"content encoding {other[:40]!r}; send gzip, deflate or none")
+
+
+def plain(headers: Mapping[str, str], body: bytes) -> tuple[Mapping[str, str], bytes]:
+    """Headers and body of a delivery as if it had not been packed; as they are where it cannot be unpacked."""
+    try:
+        out = unpacked(body, headers.get(ENCODING, ""))
+    except BadInput:
+        return headers, body
+    return {name: value for name, value in headers.items() if name != ENCODING}, out
 
 
 def _inflated(body: bytes, wbits: int, most: int) -> bytes:

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 
-from agents.incident.redaction import redact, redact_tree
+from agents.incident.redaction import redact, redact_key, redact_tree
 
 MOST_IN_KEY = 200
 MOST_IN_GROUP = 400
@@ -17,11 +17,15 @@ def plain(text: str, most: int = MOST_IN_TEXT) -> str:
 
 
 def key(text: str, most: int = MOST_IN_KEY) -> str:
-    """*text* as an identity of at most *most* characters: what had to be cut or taken out is told by a hash."""
-    kept = storable(redact(text[: 4 * most]))
-    if kept == text and len(text) <= most:
-        return text
-    whole = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:_HASH]
+    """*text* as an identity of at most *most* characters: what had to be cut or replaced is told by a hash.
+
+    It is the same for a text from which the secrets were taken before.
+    """
+    told = redact_key(text)
+    kept = storable(told)
+    if kept == told and len(told) <= most:
+        return told
+    whole = hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()[:_HASH]
     return f"{kept[: most - _HASH - 1]}~{whole}"
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from agents.incident.errors import BadInput, Transient
 from bot.receiver import proofs, systems
-from bot.receiver.packed import unpacked
+from bot.receiver.packed import ENCODING, unpacked
 from bot.receiver.proofs import Scheme, tokens
 from bot.receiver.systems import generic
 from bot.receiver.systems.reading import Reading, System
@@ -83,7 +83,7 @@ class Sender:
         """What a delivery says. BadInput when it is not what this source claims to send."""
         if self.system is None:
             raise BadInput(f"{self.name}: spans are taken by /v1/traces")
-        body = unpacked(body, headers.get("content-encoding", ""))
+        body = unpacked(body, headers.get(ENCODING, ""))
         if self.rules is not None:
             return generic.read_with(self.name, self.rules, headers, body)
         return systems.read(self.system.name, headers, body)

@@ -76,6 +76,7 @@ def test_a_press_that_was_stored_before_a_crash_is_worked_on_after_it(
         receiver.start()
         question = ask(receiver.journal)
         until(lambda: platform.has("Approve"), receiver.logged())
+        until(lambda: kept(receiver), receiver.logged())  # or nobody could find the question on Telegram again
         receiver.kill()
         # Killed at the moment after it was stored: the point is armed for the next process.
         (tmp_path / "crash.receiver").write_text("inbox.stored:after")
@@ -98,6 +99,12 @@ def test_a_press_that_was_stored_before_a_crash_is_worked_on_after_it(
         until(lambda: not platform.has("Approve"), receiver.logged())
     finally:
         receiver.stop()
+
+
+def kept(receiver: Receiver) -> bool:
+    """Whether the receiver knows where everything stands that it has said."""
+    with receiver.journal.read() as tx:
+        return all(row["ref"] for row in tx.all(select(t.messages.c.ref)))
 
 
 def _press_and_forget(platform: Platform) -> None:

@@ -185,29 +185,65 @@ def test_an_end_without_times_swallows_no_beginning(desk: Desk) -> None:
     assert desk.take(started_at=NOON) is not None
 
 
-def test_a_beginning_older_than_a_known_end_is_believed_after_ten_minutes(desk: Desk) -> None:
+def test_an_older_beginning_than_that_which_ended_is_believed_after_ten_minutes(desk: Desk) -> None:
     quick = ruled(hold=timedelta(0))
     incident_id = desk.opened(quick)
     desk.take(quick, status=RESOLVED)
     desk.moved(incident_id, S.RESOLVED)
-    assert desk.take(quick) == incident_id
-    assert desk.incident(incident_id).state is S.RESOLVED  # the same start again: a late delivery
+    assert desk.take(quick, started_at=NOON - MINUTE) == incident_id
+    assert desk.incident(incident_id).state is S.RESOLVED  # a late delivery, and told as one
+    assert "alert.late" in desk.told(incident_id)
     desk.passes(11 * MINUTE)
-    desk.take(quick)
+    desk.take(quick, started_at=NOON - MINUTE)
     assert desk.incident(incident_id).state is S.REOPENED  # the sender still says so
 
 
-def test_a_beginning_that_is_repeated_within_the_ten_minutes_is_believed_after_them(desk: Desk) -> None:
+def test_an_older_beginning_that_is_repeated_within_the_ten_minutes_is_believed_after_them(desk: Desk) -> None:
     quick = ruled(hold=timedelta(0))
     incident_id = desk.opened(quick)
     desk.take(quick, status=RESOLVED)
     desk.moved(incident_id, S.RESOLVED)
     desk.passes(6 * MINUTE)
-    desk.take(quick)
+    desk.take(quick, started_at=NOON - MINUTE)
     assert desk.incident(incident_id).state is S.RESOLVED
     desk.passes(6 * MINUTE)
-    desk.take(quick)
+    desk.take(quick, started_at=NOON - MINUTE)
     assert desk.incident(incident_id).state is S.REOPENED
+
+
+@pytest.mark.parametrize("after", [3, 5, 9, 11])
+def test_an_alert_that_its_sender_forgot_fires_again_with_the_beginning_that_it_had(
+    desk: Desk, after: int
+) -> None:
+    """As Alertmanager does when Prometheus could not reach it for a while; it may not say so again for hours."""
+    incident_id = desk.opened()
+    desk.take(status=RESOLVED)
+    desk.passes(3 * MINUTE)
+    desk.believe()
+    desk.moved(incident_id, S.RESOLVED)
+    desk.passes((after - 3) * MINUTE)
+    desk.take()
+    assert desk.incident(incident_id).state is S.REOPENED
+
+
+def test_one_identity_in_two_environments_is_two_alerts(desk: Desk) -> None:
+    staging = desk.opened(environment="staging", service=None)
+    prod = desk.opened(environment="prod", service=None, severity=Severity.CRITICAL)
+    assert staging != prod
+    assert [desk.incident(i).environment for i in (staging, prod)] == ["staging", "prod"]
+    desk.take(environment="staging", service=None, status=RESOLVED)
+    assert [desk.incident(i).alert_firing for i in (staging, prod)] == [False, True]
+    desk.moved(staging, S.RESOLVED)
+    desk.take(environment="prod", service=None)
+    assert desk.incident(staging).state is S.RESOLVED
+
+
+def test_an_end_that_names_no_environment_ends_them_all(desk: Desk) -> None:
+    both = [desk.opened(environment=name, service=None) for name in ("staging", "prod")]
+    assert len(set(both)) == 2
+    desk.take(environment=None, service=None, status=RESOLVED)
+    assert [desk.incident(i).alert_firing for i in both] == [False, False]
+    assert sorted(row["number"] for row in desk.rows()) == [1, 2]
 
 
 def test_an_alert_that_comes_back_after_its_incident_was_closed_opens_one_that_says_so(desk: Desk) -> None:
@@ -353,13 +389,18 @@ def test_members_of_a_group_that_is_in_a_storm_join_it_without_a_line_each(desk:
     assert desk.told(storm) == before
 
 
-def test_what_was_split_off_takes_none_of_the_group_that_stayed(desk: Desk) -> None:
+@pytest.mark.parametrize("part", [0, 1])
+def test_what_was_split_off_takes_none_of_the_group_that_stayed(desk: Desk, part: int) -> None:
     quick = ruled(hold=timedelta(0))
     one = desk.opened(identity="a", group="g", service="search")
     desk.take(identity="b", group="g", service="search")
-    first = desk.rows()[0]["id"]
+    chosen = desk.rows()[part]
     with desk.journal.write("test.split") as tx:
-        apart = merging.split(tx, one, [first], actor="ana")
+        apart = merging.split(tx, one, [chosen["id"]], actor="ana")
+    again = {"identity": chosen["identity"], "group": "g", "service": "search"}
+    desk.take(quick, **again)  # a repeat does not take it back into the group
+    desk.take(quick, **again, status=RESOLVED)
+    assert desk.take(quick, **again) == apart  # nor does its firing again
     assert desk.opened(identity="c", group="g", service="orders") == one
     for identity, service in (("a", "search"), ("b", "search"), ("c", "orders")):
         desk.take(quick, identity=identity, group="g", service=service, status=RESOLVED)

@@ -164,7 +164,7 @@ def test_firing_again_before_anybody_settled_joins_the_incident(journal: Journal
 def test_a_firing_that_is_older_than_what_was_applied_opens_nothing(journal: Journal) -> None:
     incident = _opened(journal, S.RESOLVED, identity="one")
     _apply(journal, identity="one", status=AlertStatus.RESOLVED)
-    _apply(journal, identity="one", started_at=NOON - timedelta(minutes=1))
+    _apply(journal, identity="one", started_at=NOON - timedelta(minutes=6))
     assert _loaded(journal, incident.id).state is S.RESOLVED
 
 

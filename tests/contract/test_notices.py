@@ -36,6 +36,12 @@ def test_a_template_that_is_not_rendered_is_told_and_opens_nothing(journal: Jour
         assert tx.all(t.incidents.select()) == []
 
 
+def test_a_secret_in_what_is_told_of_a_source_is_not(journal: Journal) -> None:
+    with journal.write("test.notice") as tx:
+        notices.once(tx, Notice(source="am", trouble=Trouble.UNRENDERED, detail="${DB_PASSWORD=hunter2hunter2}"))
+    assert "hunter2" not in noticed(journal)[0][2]
+
+
 def test_a_body_that_cannot_be_read_is_told(journal: Journal) -> None:
     stored(journal, b"{", b"[")
     take_in(made(journal))

@@ -1,5 +1,6 @@
 """Deliveries that nobody could read: listed, and read again after a parser was mended; on both databases."""
 
+import gzip
 import json
 from collections.abc import Iterator
 from datetime import timedelta
@@ -74,6 +75,58 @@ def test_a_delivery_that_is_read_again_opens_what_it_would_have_and_once(journal
         again(journal, one)
     taking.take_in(parts)
     assert episodes_of(journal) == [("a", "open")]
+
+
+ODD = "bGF0ZW5jeQ9xQ2kVb7LmZs3RtYw8Hn5Dp0"
+"""An identity that looks like a secret."""
+
+
+@pytest.mark.parametrize("encoding", ["", "gzip"])
+@pytest.mark.parametrize("name", ["a", ODD])
+def test_what_was_packed_and_what_seems_secret_is_the_same_alert_when_it_is_read_again(
+    journal: Journal, encoding: str, name: str
+) -> None:
+    def send(status: str) -> None:
+        body = notification(name, status)
+        packed = gzip.compress(body) if encoding else body
+        headers = {"content-encoding": encoding} if encoding else {}
+        one = Delivery(source="am", system="alertmanager", key=None, headers=headers, body=packed)
+        with journal.write("test.stored") as tx:
+            intake.store_all(tx, [one])
+
+    send("firing")
+    taking.take_in(made(journal, senders={}))
+    again(journal, every=True)
+    taking.take_in(made(journal, senders=MENDED))
+    send("resolved")
+    taking.take_in(made(journal, senders=MENDED))
+    assert [state for _, state in episodes_of(journal)] == ["holding"]
+    with journal.read() as tx:
+        assert all(ODD.encode() not in row["body"] for row in tx.all(select(t.inbox)))
+
+
+def test_a_large_delivery_is_read_again_whole(journal: Journal) -> None:
+    alerts = [json.loads(notification(f"a{n}", note="x" * 600))["alerts"][0] for n in range(600)]
+    body = json.dumps({"version": "4", "groupKey": "g", "groupLabels": {}, "alerts": alerts}).encode()
+    assert len(body) > 256 * 1024
+    broken(journal, body)
+    assert again(journal, every=True) == 1
+    taking.take_in(made(journal, senders=MENDED))
+    assert len(episodes_of(journal)) == 600
+
+
+def test_what_could_not_be_kept_is_said_to_be_so_and_is_not_read_again(journal: Journal) -> None:
+    lost, _ = broken(journal, b"\xff\xfe not a text", notification("a"))
+    with journal.read() as tx:
+        found = unread.unreadable(tx)
+    assert [one.kept for one in found] == [False, True]
+    assert inbox.table(found).splitlines()[0].endswith("(body not kept: it cannot be read again)")
+    with pytest.raises(BadInput, match="is not kept"):
+        again(journal, lost)
+    assert again(journal, every=True) == 1
+    taking.take_in(made(journal, senders=MENDED))
+    assert [state for state, _ in states(journal)] == ["unreadable", "parsed"]
+    assert "no longer configured" in states(journal)[0][1]  # why it was so stays
 
 
 def test_a_beginning_and_its_end_are_read_again_in_the_order_they_came(journal: Journal) -> None:

@@ -8,19 +8,33 @@ compare only with each other. Everything here is pure but for that.
 import os
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 
 from agents.incident.redaction import bodies
-from agents.incident.redaction.redactor import PLACEHOLDER, Hit, Redactor
+from agents.incident.redaction.redactor import PLACEHOLDER, WHOLE, Hit, Redactor
 from agents.incident.redaction.trees import Tree
 
-__all__ = ["PLACEHOLDER", "Hit", "Redactor", "redact", "redact_body", "redact_tree", "suspicious", "use"]
+__all__ = [
+    "PLACEHOLDER",
+    "Hit",
+    "Redactor",
+    "redact",
+    "redact_body",
+    "redact_key",
+    "redact_tree",
+    "redact_unread",
+    "suspicious",
+    "use",
+]
 
 _in_use = [Redactor(salt=os.urandom(32))]
+_for_keys = [replace(_in_use[0], digits=WHOLE)]
 
 
 def use(*, salt: bytes, known: Iterable[str] = (), phones: bool = False) -> None:
     """From now on redact for this installation: its *salt*, and this process's own credentials to look for."""
     _in_use[:] = [Redactor(salt=salt, known=tuple(known), phones=phones)]
+    _for_keys[:] = [replace(_in_use[0], digits=WHOLE)]
 
 
 def redact(text: str, counts: Counter[str] | None = None) -> str:
@@ -35,7 +49,17 @@ def redact_tree(value: object, counts: Counter[str] | None = None) -> object:
 
 def redact_body(body: bytes) -> bytes:
     """*body*, JSON or a form or text, without what looks like a secret; empty where that is not certain."""
-    return bodies.redact_body(body, _in_use[0])
+    return bodies.redact_body(body, _in_use[0], bodies.MOST_BYTES)
+
+
+def redact_unread(body: bytes) -> bytes:
+    """*body* as ``redact_body`` has it, however long; what it identifies is the same when it is read."""
+    return bodies.redact_body(body, _for_keys[0], None)
+
+
+def redact_key(text: str) -> str:
+    """*text* as ``redact`` has it, but with placeholders of 32 digits: two secrets never become one."""
+    return _for_keys[0].redact(text)
 
 
 def suspicious(text: str) -> tuple[Hit, ...]:

@@ -7,15 +7,15 @@ from agents.incident.redaction.redactor import Redactor
 from agents.incident.redaction.trees import Tree
 
 MOST_BYTES = 256 * 1024
-"""What is longer is not kept at all: reading it again would hold up whoever writes."""
+"""What is longer is not kept once it was read: going through it would hold up whoever writes."""
 
 
-def redact_body(body: bytes, redactor: Redactor) -> bytes:
-    """*body* without secrets, and empty where it is no text, is too long, or still looks as if it held one.
+def redact_body(body: bytes, redactor: Redactor, most: int | None) -> bytes:
+    """*body* without secrets, and empty where it is no text, is longer than *most*, or still seems to hold one.
 
     JSON comes back as JSON of the same shape, a form as a form; spaces and escapes may differ. Idempotent.
     """
-    if len(body) > MOST_BYTES:
+    if most is not None and len(body) > most:
         return b""
     try:
         text = body.decode()

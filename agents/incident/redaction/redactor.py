@@ -14,8 +14,12 @@ from agents.incident.redaction import names, personal, shapes
 from agents.incident.redaction.entropy import random_runs
 from agents.incident.redaction.shapes import Span
 
+SHORT, WHOLE = 4, 32
+"""Digits of a placeholder: enough for the eye, and so many that no two secrets of a source are taken for one."""
+
 PLACEHOLDER = re.compile(
-    r"(?:<|&lt;|\\u003[cC]|%3[cC])SECRET(?::|%3[aA])[a-z_]{1,24}(?::|%3[aA])[0-9a-f]{4}(?:>|&gt;|\\u003[eE]|%3[eE])"
+    r"(?:<|&lt;|\\u003[cC]|%3[cC])SECRET(?::|%3[aA])[a-z_]{1,24}(?::|%3[aA])[0-9a-f]{4}(?:[0-9a-f]{28})?"
+    r"(?:>|&gt;|\\u003[eE]|%3[eE])"
 )
 """What stands where a secret was, as it is written here and as chats, pages, JSON and forms write it."""
 
@@ -58,11 +62,13 @@ class Redactor:
         salt: Makes placeholders of one installation comparable with each other and with no other's.
         known: This process's own credentials, taken out wherever they stand, but for those that could be words.
         phones: Whether telephone numbers go too.
+        digits: How many a placeholder has, SHORT or WHOLE.
     """
 
     salt: bytes
     known: tuple[str, ...] = ()
     phones: bool = False
+    digits: int = SHORT
     _ours: re.Pattern[str] | None = field(init=False, default=None, repr=False)
 
     def __post_init__(self) -> None:
@@ -94,7 +100,7 @@ class Redactor:
     def placeholder(self, kind: str, secret: str) -> str:
         """What stands for *secret*: the same for the same secret under one salt."""
         digest = hmac.new(self.salt, secret.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
-        return f"<SECRET:{kind}:{digest[:4]}>"
+        return f"<SECRET:{kind}:{digest[: self.digits]}>"
 
     def _hits(self, text: str, *, plain: bool) -> Iterator[Hit]:
         if next(self._spans(text), None) is None:

@@ -97,6 +97,12 @@ class _Joined(_Strict):
 
     _paths = field_validator("all")(lambda paths: [_path(p) for p in paths])
 
+    def join(self, parts: Sequence[str], *, exact: bool) -> str:
+        """*parts* as one text; *exact*: never the same for other parts, so what joins them is escaped in them."""
+        if exact and self.joined:
+            parts = [p.replace("\\", "\\\\").replace(self.joined, f"\\{self.joined}") for p in parts]
+        return self.joined.join(parts)
+
 
 Rule = _Fixed | _Joined | Annotated[list[str], Field(min_length=1)] | str
 """A path; a list of which the first that meets something counts; a join; or a fixed word."""
@@ -192,7 +198,8 @@ class _Looker:
                 return rule.value
             case _Joined():
                 parts = [self._first(name, path) for path in rule.all]
-                return None if None in parts else rule.joined.join(p for p in parts if p is not None)
+                known = [p for p in parts if p is not None]
+                return None if None in parts else rule.join(known, exact=name == "identity")
             case str():
                 return self._first(name, rule)
             case _:

@@ -16,7 +16,7 @@ def every(gap: timedelta, times: int, heartbeat: str = "") -> Hearing:
     first = NOON - gap * (times - 1)
     known = Hearing(source="am", heartbeat=heartbeat, heard_at=first, days={first.date().isoformat(): (1, 0.0)})
     for n in range(1, times):
-        known = heard(known, first + n * gap)
+        known = heard(known, first + n * gap, NOON)
     return known
 
 
@@ -28,7 +28,7 @@ def test_a_source_is_missed_after_twice_its_longest_silence() -> None:
 
 
 def test_one_long_silence_makes_the_habit() -> None:
-    known = heard(every(MINUTE, 20), NOON + 3 * HOUR)
+    known = heard(every(MINUTE, 20), NOON + 3 * HOUR, NOON + 3 * HOUR)
     assert known.habit == 6 * HOUR
 
 
@@ -48,15 +48,24 @@ def test_nothing_is_missed_within_the_hour_and_a_watchdog_earlier() -> None:
 
 def test_a_burst_is_one_time_and_what_comes_late_moves_nothing_back() -> None:
     known = every(HOUR, 2)
-    assert heard(known, NOON + STEP - timedelta(seconds=1)) is known
-    assert heard(known, NOON - DAY) is known
+    assert heard(known, NOON + STEP - timedelta(seconds=1), NOON) is known
+    assert heard(known, NOON - DAY, NOON) is known
+
+
+def test_a_clock_that_was_ahead_for_a_moment_hides_no_silence() -> None:
+    known = heard(every(HOUR, 20), NOON + 365 * DAY, NOON + 365 * DAY)
+    for n in range(LEAST + 1):
+        known = heard(known, NOON + n * HOUR, NOON + n * HOUR)
+    assert known.heard_at == NOON + LEAST * HOUR
+    assert known.missed(NOON + 2 * DAY)
+    assert all(day <= (NOON + DAY).date().isoformat() for day in known.days)
 
 
 def test_a_silence_of_more_than_a_week_ago_is_no_habit() -> None:
-    known = heard(every(MINUTE, 20), NOON + 5 * HOUR)
+    known = heard(every(MINUTE, 20), NOON + 5 * HOUR, NOON + 5 * HOUR)
     assert known.habit == 10 * HOUR
     for n in range(1, 24 * 8):
-        known = heard(known, NOON + 5 * HOUR + n * HOUR)
+        known = heard(known, NOON + (5 + n) * HOUR, NOON + (5 + n) * HOUR)
     assert known.habit == 2 * HOUR
     assert len(known.days) == 7
 

@@ -369,6 +369,22 @@ def mapped(fields, **changes):
     return of_reading("generic", generic.read_with("heroku", rules, headers, urlencode(fields).encode()))
 
 
+@pytest.mark.parametrize(("first", "second"), [(("a@b", "c"), ("a", "b@c")), (("a\\", "b"), ("a", "\\b"))])
+def test_what_is_joined_to_an_identity_is_never_the_same_for_other_parts(first, second):
+    made = {
+        mapped({"app": app, "release": release, "git_log": "x", "head": "1"}).changes[0].id
+        for app, release in (first, second)
+    }
+    assert len(made) == 2
+
+
+def test_what_is_joined_to_a_title_reads_as_it_was_sent():
+    fields = {"app": "a/b", "release": "c", "git_log": "x", "head": "1"}
+    joined = {"all": ["$.app", "$.release"]}
+    (found,) = mapped(fields, identity="$.release", title=joined).changes
+    assert "a/b/c" in found.subject
+
+
 def test_a_form_by_a_mapping_says_what_to_go_back_to():
     fields = {
         "app": "checkout",
