@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import ScalarSelect, and_, func, or_, select
 
 from agents.incident.catalogue import Service
 from agents.incident.ids import IncidentId, new_id
@@ -253,7 +253,7 @@ def _insert(
             id=new_id("EP"),
             source=alert.source,
             identity=alert.identity,
-            number=_count(tx, alert) + 1,
+            number=_next(alert),
             incident_id=incident_id,
             firing=state == OPEN,
             state=state,
@@ -273,11 +273,10 @@ def _insert(
     )
 
 
-def _count(tx: Tx, alert: Alert) -> int:
-    """How many episodes an identity had, in whichever environment."""
+def _next(alert: Alert) -> ScalarSelect[int]:
+    """The number of an identity's next episode, in whichever environment."""
     same = (_e.source == alert.source) & (_e.identity == alert.identity)
-    row = tx.one(select(func.max(_e.number).label("most")).where(same))
-    return int(row["most"] or 0) if row is not None else 0
+    return select(func.coalesce(func.max(_e.number), 0) + 1).where(same).scalar_subquery()
 
 
 def _begin(
