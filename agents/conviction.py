@@ -15,9 +15,9 @@ from agents.incident.ids import IncidentId
 from agents.knowledge import Knowledge
 from agents.lineage import independent
 from agents.saying import say
-from agents.signatures.evaluate import Bench, Seen
+from agents.signatures.evaluate import Bench, Seen, Truth
 from agents.signatures.model import Group, Signature
-from agents.statements import chart, claim_of, one_a_predicate, order, refuters_of, worst_replica
+from agents.statements import chart, claim_of, judged, one_a_predicate, order, refuters_of, worst_replica
 
 MAX_AGE = timedelta(minutes=2)
 
@@ -70,12 +70,14 @@ def convict(
     groups = [group for group, _, _ in kept]
     lead = margin(best, score, standing[1:])
     explains = coverage(best.entity.service, alerted, bench, knowledge.catalogue)
+    refuters = tuple(judged(r, court) for r in refuters_of(best, bench))
+    unheld = {r.id for r in refuters if r.outcome is RefuterOutcome.UNKNOWN}
     refusal = gates.convict(
         gates.Case(
             what=f"{best.signature.id} on {best.entity.id}",
             service=best.entity.service.id,
             confirmed=confirmed,
-            refuters=[(r, truth) for r, truth, _ in best.refuters],
+            refuters=[(r, Truth.UNKNOWN if r.id in unheld else truth) for r, truth, _ in best.refuters],
             reached=reached(alerted, bench, knowledge.catalogue),
         )
     ) or _unsettled(best, lead, explains, [e for _, evidence in confirmed for e in evidence])
@@ -106,7 +108,6 @@ def convict(
         entity=best.entity.id,
         evidence=tuple(e.id for _, evidence, _ in kept for e in evidence),
     )
-    refuters = refuters_of(best, bench)
     finding = replace(
         empty,
         state=state,

@@ -75,6 +75,7 @@ def allowed(finding: Finding, readers: Mapping[str, Reader]) -> set[str]:
     for claim in (s.claim for s in finding.claims):
         names |= claim_tokens(claim, readers)
     for seen in finding.refuters:
+        names |= {seen.signature, short(seen.entity)}
         if seen.claim is not None:
             names |= claim_tokens(seen.claim, readers)
     for suspect in (*finding.suspects, *([finding.retracted] if finding.retracted is not None else [])):

@@ -69,6 +69,8 @@ def _place(entity: str, where: Where) -> str:
 KINDS = {FactName.MAX: "up to ", FactName.MIN: "never below ", FactName.BASELINE: "usually "}
 """What is said of a value that is not the present one."""
 
+PARTLY = " in what was read"
+
 
 def say(claim: Claim, readers: Mapping[str, Reader]) -> str:
     """One claim in words, with its citation."""
@@ -76,18 +78,17 @@ def say(claim: Claim, readers: Mapping[str, Reader]) -> str:
         case MetricValue():
             quantity = readers[claim.evidence].evidence.question.name
             title = QUANTITIES[quantity].title
-            kind = KINDS.get(claim.fact, "")
             shown = _reading(claim.evidence, claim.fact, claim.value, readers)
             place = _place(claim.entity, claim.where)
-            return f"{place} {title}: {kind}{shown} [{claim.evidence}]"
+            return f"{place} {title}: {shown}{_partly(claim.evidence, readers)} [{claim.evidence}]"
         case MetricChange():
             quantity = readers[claim.evidence].evidence.question.name
             title = QUANTITIES[quantity].title
             onset = f", onset {clock(claim.onset[0])}–{clock(claim.onset[1])}" if claim.onset is not None else ""
             place = _place(claim.entity, claim.where)
             return (
-                f"{place} {title}: {number(claim.before, quantity)} → {number(claim.after, quantity)}{onset} "
-                f"[{claim.evidence}]"
+                f"{place} {title}: {number(claim.before, quantity)} → {number(claim.after, quantity)}{onset}"
+                f"{_partly(claim.evidence, readers)} [{claim.evidence}]"
             )
         case Compare():
             title = QUANTITIES[readers[claim.evidence].evidence.question.name].title
@@ -100,8 +101,7 @@ def say(claim: Claim, readers: Mapping[str, Reader]) -> str:
             return f"{mine}{first} against {its if its != mine else ''}{second} {cited}"
         case LogPresent():
             lines = "line" if claim.count == 1 else "lines"
-            cut = readers[claim.evidence].evidence.status is Status.TRUNCATED
-            count = f"at least {claim.count}" if cut else f"{claim.count}"
+            count = f"at least {claim.count}" if _partly(claim.evidence, readers) else f"{claim.count}"
             name = short(claim.entity)
             return f"`{name}` logged {quoted(claim.quote)} in {count} {lines} [{claim.evidence}]"
         case LogAbsent():
@@ -113,7 +113,8 @@ def say(claim: Claim, readers: Mapping[str, Reader]) -> str:
             quantity = readers[claim.evidence].evidence.question.name
             calls = f"`{short(claim.client)}` → `{short(claim.server)}`"
             shown = _reading(claim.evidence, claim.fact, claim.value, readers)
-            return f"{calls} {QUANTITIES[quantity].title}: {shown} [{claim.evidence}]"
+            partly = _partly(claim.evidence, readers)
+            return f"{calls} {QUANTITIES[quantity].title}: {shown}{partly} [{claim.evidence}]"
         case EventFact():
             return f"`{short(claim.entity)}` {quoted(claim.reason)} at {clock(claim.at)} [{claim.evidence}]"
         case ChangeFact():
@@ -126,8 +127,9 @@ def say(claim: Claim, readers: Mapping[str, Reader]) -> str:
             )
         case Associated():
             first, second = (readers[e].quantity.title for e in cites(claim))
+            how = "together" if claim.rho >= 0 else "in opposite ways"
             return (
-                f"{first} and {second} moved together (rho {claim.rho:.2f}), which confirms nothing "
+                f"{first} and {second} moved {how} (rho {claim.rho:.2f}), which confirms nothing "
                 f"[{claim.evidence}] [{claim.other_evidence}]"
             )
         case Path():
@@ -147,4 +149,9 @@ def say(claim: Claim, readers: Mapping[str, Reader]) -> str:
 def _reading(evidence: EvidenceId, fact: FactName, value: float, readers: Mapping[str, Reader]) -> str:
     if fact is FactName.RATIO_TO_BASELINE:
         return f"{value:.2f} times its baseline"
-    return number(value, readers[evidence].evidence.question.name)
+    return KINDS.get(fact, "") + number(value, readers[evidence].evidence.question.name)
+
+
+def _partly(evidence: EvidenceId, readers: Mapping[str, Reader]) -> str:
+    """Of an answer that was cut short, or that some process did not give: so much of it was read."""
+    return PARTLY if readers[evidence].evidence.status in {Status.TRUNCATED, Status.PARTIAL} else ""

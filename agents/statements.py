@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from agents import gates
 from agents.hypotheses import Hypothesis
@@ -20,7 +21,7 @@ from agents.incident.finding import RefuterOutcome, RefuterSeen, Said
 from agents.incident.ids import EvidenceId
 from agents.incident.quantities import QUANTITIES
 from agents.onset import Interval
-from agents.saying import quoted, say
+from agents.saying import quoted, say, short
 from agents.signatures.evaluate import Bench, Seen, Truth
 from agents.signatures.model import predicates
 
@@ -139,9 +140,26 @@ def refuters_of(hypothesis: Hypothesis, bench: Bench) -> tuple[RefuterSeen, ...]
                 outcome=outcome,
                 text=text,
                 claim=claim,
+                signature=hypothesis.signature.id,
+                entity=hypothesis.entity.id,
             )
         )
     return (*out, *_order_refuter(hypothesis, bench))
+
+
+def owned(seen: RefuterSeen) -> RefuterSeen:
+    """*seen* with words that say which hypothesis it is about: where no cause is named, nobody could tell."""
+    whom = f"{seen.signature} in `{short(seen.entity)}`"
+    how = "which speaks against" if seen.outcome is RefuterOutcome.FIRED else "a look-alike of"
+    return replace(seen, text=f"{seen.text}, {how} {whom}")
+
+
+def judged(seen: RefuterSeen, court: gates.Court) -> RefuterSeen:
+    """*seen*, unless it rules something out by a reading that no gate would let be said: then nobody can tell."""
+    refusal = None if seen.claim is None else gates.judge(seen.claim, court)
+    if refusal is None or seen.outcome is not RefuterOutcome.CLEAR:
+        return seen
+    return replace(seen, outcome=RefuterOutcome.UNKNOWN, claim=None, text=f"no reading that holds: {refusal.code}")
 
 
 BEGAN_LATE = "it began only after what it would have caused"
@@ -163,6 +181,8 @@ def _order_refuter(hypothesis: Hypothesis, bench: Bench) -> tuple[RefuterSeen, .
             outcome=RefuterOutcome.FIRED,
             text=f"{BEGAN_LATE} ({say(claim, dict(bench.readers))})",
             claim=claim,
+            signature=hypothesis.signature.id,
+            entity=hypothesis.entity.id,
         ),
     )
 

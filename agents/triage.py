@@ -25,7 +25,7 @@ from agents.incident.incident import Incident
 from agents.knowledge import Knowledge
 from agents.render import allowed, render
 from agents.signatures.evaluate import Bench, questions
-from agents.statements import NO_PROBE, not_checked, refuters_of
+from agents.statements import NO_PROBE, not_checked, owned, refuters_of
 from agents.symptoms import felt_claims, felt_now, moved_claims, symptom_read
 
 __all__ = ["MAX_AGE", "Knowledge", "triage", "wanted"]
@@ -112,8 +112,13 @@ def triage(
         not_checked=not_checked(bench, gaps),
         suspects=_suspects(shown),
         refuters=(
-            *(r for h in shown[:1] for r in refuters_of(h, bench) if r.outcome is not RefuterOutcome.UNKNOWN),
-            *(r for h in refuted[:1] for r in _fired(h, bench)),
+            *(
+                owned(r)
+                for h in shown[:1]
+                for r in refuters_of(h, bench)
+                if r.outcome is not RefuterOutcome.UNKNOWN
+            ),
+            *(owned(r) for h in refuted[:1] for r in _fired(h, bench)),
         ),
         dropped=dropped,
     )

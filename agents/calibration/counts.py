@@ -151,13 +151,20 @@ def merged(shipped: Calibration, local: Iterable[Label]) -> Calibration:
     labels = tuple(local)
     if not labels:
         return shipped
-    families = {
-        name: _displaced(bins, [x for x in labels if x.family == name]) for name, bins in shipped.families.items()
-    }
     empty = tuple(replace(b, right=0, total=0) for b in shipped.bins)
+    families = {
+        name: _displaced(_filled(bins, empty), [x for x in labels if x.family == name])
+        for name, bins in shipped.families.items()
+    }
     for name in sorted({x.family for x in labels} - {"", *families}):
         families[name] = _displaced(empty, [x for x in labels if x.family == name])
     return replace(shipped, bins=_displaced(shipped.bins, labels), families=MappingProxyType(families))
+
+
+def _filled(own: Sequence[Bin], empty: Sequence[Bin]) -> tuple[Bin, ...]:
+    """All bins of a family: those that it counts, and empty ones where it counts nothing yet."""
+    known = {(b.low, b.high): b for b in own}
+    return tuple(known.get((b.low, b.high), b) for b in empty)
 
 
 def _displaced(bins: Sequence[Bin], labels: Sequence[Label]) -> tuple[Bin, ...]:

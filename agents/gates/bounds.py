@@ -13,6 +13,7 @@ from agents.incident.claims import (
     Compare,
     EdgeFact,
     EventFact,
+    FactName,
     LogAbsent,
     MetricChange,
     MetricValue,
@@ -110,7 +111,18 @@ def g9_order(claim: Claim, court: Court) -> Dropped | None:
         return Dropped(code="ORDER", what=f"{claim.first_what} and {claim.second_what} began at other times")
     if not ends_before(claim.first, claim.second):
         return Dropped(code="ORDER", what=f"{claim.first_what} and {claim.second_what} overlap")
+    if not _first_of_all(claim, court):
+        return Dropped(code="ORDER", what=f"{claim.second_what} may have had others before it")
     return None
+
+
+def _first_of_all(claim: Precedes, court: Court) -> bool:
+    """Whether no line or record before the first that is held was left out: the answer is whole, from before."""
+    later = court.readers[claim.second_evidence].evidence
+    if later.question.kind is QuestionKind.QUANTITY:
+        return True
+    whole = later.status is Status.COMPLETE and not later.completeness.limit_hit
+    return whole and later.window.start <= claim.first[0]
 
 
 def began(evidence_id: EvidenceId, where: Where, court: Court) -> Interval | None:
@@ -137,9 +149,18 @@ def g10_completeness(claim: Claim, court: Court) -> Dropped | None:
             return Dropped(code="INCOMPLETE", what=f"{cited} is {evidence.status}")
         if isinstance(claim, LogAbsent) and evidence.alive is not True:
             return Dropped(code="INCOMPLETE", what=f"nobody saw the stream of {cited} alive")
+        if evidence.status in CUT and _of_the_whole(claim):
+            return Dropped(
+                code="INCOMPLETE", what=f"{cited} is {evidence.status} and cannot show a least or a usual"
+            )
         if (evidence.status in CUT or evidence.completeness.limit_hit) and not _may_be_cut(claim):
             return Dropped(code="INCOMPLETE", what=f"{cited} is {evidence.status} and cannot show an absence")
     return None
+
+
+def _of_the_whole(claim: Claim) -> bool:
+    """What the part that was not read could undo, whichever way the number goes."""
+    return isinstance(claim, MetricValue | EdgeFact) and claim.fact in {FactName.MIN, FactName.BASELINE}
 
 
 def _may_be_cut(claim: Claim) -> bool:

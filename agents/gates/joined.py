@@ -16,8 +16,12 @@ def g11_two(claim: Claim, court: Court) -> Dropped | None:
             first, second = (claim.first_evidence, claim.first_where), (claim.second_evidence, claim.second_where)
         case _:
             return None
+    asked = [(court.readers[ev].evidence.question, where) for ev, where in (first, second)]
+    again = isinstance(claim, Associated | Precedes) and asked[0] == asked[1]
     return (
-        Dropped(code="SINGLE_SIGNAL", what=f"{claim.type} of {first[0]} and itself") if first == second else None
+        Dropped(code="SINGLE_SIGNAL", what=f"{claim.type} of {first[0]} and itself")
+        if first == second or again
+        else None
     )
 
 

@@ -117,6 +117,8 @@ def _units(claim: Claim, court: Court) -> Dropped | None:
         # Calls per request are a ratio too, and no part of a whole.
         same = converted(1, held[0].quantity.unit, held[1].quantity.unit) == 1
         same = same and (first in SHARES) == (second in SHARES)
+        if claim.fact is not claim.other_fact:
+            return Dropped(code="UNIT", what=f"{claim.fact} of one against {claim.other_fact} of another")
         if times[0] != times[1] or not (same or all(times)):
             return Dropped(code="UNIT", what=f"{held[0].quantity.title} against {held[1].quantity.title}")
     return None

@@ -63,7 +63,7 @@ class RefuterOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefuterSeen:
-    """One look-alike that was checked, or could not be."""
+    """One look-alike that was checked, or could not be; for or against ``signature`` on ``entity``."""
 
     id: str
     means: str
@@ -71,6 +71,8 @@ class RefuterSeen:
     outcome: RefuterOutcome
     text: str
     claim: Claim | None
+    signature: str = ""
+    entity: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

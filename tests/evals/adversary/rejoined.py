@@ -85,6 +85,27 @@ def _from_the_top(scene: Scene) -> Json:
     return joined.support("PATH", *calls, entity=scene.dice.choice(_services(scene)))
 
 
+def _before_a_line(scene: Scene) -> Json | None:
+    """What moved before the first line that is held, as if there had been none before."""
+    dated = [r for r in scene.view["readings"] if "onset_from" in r.get("facts", {})]
+    lines = [r for r in scene.view["log_templates"] if r.get("ev")]
+    if not dated or not lines:
+        return None
+    return joined.support("PRECEDES", scene.dice.choice(dated), scene.dice.choice(lines))
+
+
+def _twins(scene: Scene) -> Json | None:
+    """One quantity of one place, by two probes, as two that are alike."""
+    readings = [r for r in scene.view["readings"] if r.get("ev")]
+    pairs = [
+        (one, two)
+        for one in readings
+        for two in readings
+        if one["ev"] != two["ev"] and (one["entity"], one["template"]) == (two["entity"], two["template"])
+    ]
+    return joined.support("ASSOCIATED", *scene.dice.choice(pairs)) if pairs else None
+
+
 def _healthy_way(scene: Scene) -> Json:
     """A call that goes as well as ever, as the way that a fault took."""
     calls = [r for r in _calls(scene) if not joined.moved(r)] or _calls(scene)
@@ -139,6 +160,15 @@ REJOINED: tuple[Lie, ...] = (
             lambda scene: _two(scene, "COMPARE", fact="recent", other_fact="ratio_to_baseline", op="<"),
             lambda scene: _two(scene, "COMPARE", fact="max", other_fact="min", op=">="),
         ),
+        compared_over_other_times=_with(
+            lambda scene: _two(scene, "COMPARE", fact="recent", other_fact="baseline", op=scene.dice.choice("<>")),
+            lambda scene: _two(scene, "COMPARE", fact="min", other_fact="recent", op="<"),
+        ),
+        call_at_another_time=_with(
+            _spoiled("EDGE_FACT", lambda scene, _: {"fact": scene.dice.choice(["baseline", "min", "max"])})
+        ),
+        first_of_what_was_cut=_with(_before_a_line),
+        alike_with_its_twin=_with(_twins),
         likeness_made_up=_with(lambda scene: _two(scene, "ASSOCIATED", value=0.97)),
         path_upside_down=_with(_spoiled("PATH", _upside_down)),
         path_without_a_hop=_with(

@@ -45,6 +45,10 @@ SHAPED: Mapping[str, Callable[[random.Random], str]] = {
     "newrelic_key": lambda r: "NRAK-" + drawn(r, 27, string.ascii_uppercase + string.digits),
     "huggingface_token": lambda r: "hf_" + drawn(r, 34),
     "shopify_token": lambda r: "shpat_" + drawn(r, 32, "0123456789abcdef"),
+    "databricks_token": lambda r: "dapi" + drawn(r, 32, "0123456789abcdef"),
+    "supabase_token": lambda r: "sbp_" + drawn(r, 40, "0123456789abcdef"),
+    "pulumi_token": lambda r: "pul-" + drawn(r, 40, "0123456789abcdef"),
+    "mailgun_key": lambda r: "key-" + drawn(r, 32, "0123456789abcdef"),
     "entropy": lambda r: drawn(r, 44) + "9xQ2",
 }
 """By the kind that is to be named. Each stands for itself, without a name beside it."""
@@ -93,5 +97,9 @@ NAMED = (
     "jdbc:postgresql://db/x?user=app&password={}",
     "aws_secret_access_key = {}",
     "signing-key => {}",
+    "mysql -uroot -p{} -h db",
+    "curl -s -u admin:{} https://x.example/v1",
+    "sshpass -p {} ssh db",
+    "redis-cli -h cache -a {} ping",
 )
 """Where a secret without any shape is known by what stands before it; ``{}`` is its place."""

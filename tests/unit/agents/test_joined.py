@@ -7,7 +7,19 @@ import pytest
 
 from agents import gates
 from agents.identity import identified
-from agents.incident.claims import Compare, EdgeFact, FactName, MetricValue, Op, Path, Precedes, Refuted, Where
+from agents.incident.claims import (
+    Associated,
+    Compare,
+    EdgeFact,
+    FactName,
+    LogPresent,
+    MetricValue,
+    Op,
+    Path,
+    Precedes,
+    Refuted,
+    Where,
+)
 from agents.incident.clock import to_ms
 from agents.incident.evidence import Answer, Lineage, Status, Window
 from agents.onset import Interval
@@ -236,11 +248,94 @@ def test_a_comparison_names_both_sides_where_they_differ():
         other_value=5.0,
         op=Op.GT,
     )
-    assert say(claim, readers).startswith("`checkout` pool waiters: 7 against 5 [")
+    assert say(claim, readers).startswith("`checkout` pool waiters: 7 against usually 5 [")
     to_another = say(replace(claim, other_evidence=its.id), readers)
-    assert to_another.startswith("`checkout` pool waiters: 7 against `inventory` pool waiters: 5 [")
+    assert to_another.startswith("`checkout` pool waiters: 7 against `inventory` pool waiters: usually 5 [")
     of_another = say(replace(claim, other_evidence=other.id), readers)
-    assert of_another.startswith("`checkout` pool waiters: 7 against `checkout` requests in flight: 5 [")
+    assert of_another.startswith("`checkout` pool waiters: 7 against `checkout` requests in flight: usually 5 [")
+
+
+def test_a_call_at_another_time_says_so():
+    store = Store()
+    hop = called(store, GATEWAY, CHECKOUT)
+    readers = court(store).readers
+    assert "upstream: 40.0% [" in say(hop, readers)
+    assert "upstream: usually 0.0% [" in say(replace(hop, fact=FactName.BASELINE, value=0.0), readers)
+    assert "upstream: never below 0.0% [" in say(replace(hop, fact=FactName.MIN, value=0.0), readers)
+
+
+@pytest.mark.parametrize("other", [f for f in FactName if f not in {FactName.RECENT, FactName.RATIO_TO_BASELINE}])
+def test_the_present_of_one_is_compared_with_the_present_of_another_alone(other):
+    store = Store()
+    mine, its = (store.quantity(s, "pool_waiters", {"one": line(5, 7)}) for s in (CHECKOUT, INVENTORY))
+    value = court(store).readers[its.id].value(other, Where())
+    if value is None:
+        return
+    claim = Compare(
+        evidence=mine.id,
+        other_evidence=its.id,
+        entity=CHECKOUT.id,
+        fact=FactName.RECENT,
+        where=Where(),
+        other_fact=other,
+        other_where=Where(),
+        value=5.0,
+        other_value=value,
+        op=Op.LE if value >= 5 else Op.GT,
+    )
+    assert code(claim, store) == "UNIT"
+
+
+@pytest.mark.parametrize("fact", [FactName.MIN, FactName.BASELINE])
+def test_of_what_was_read_in_part_no_least_and_no_usual_is_said(fact):
+    store = Store()
+    whole = store.quantity(INVENTORY, "in_flight", {"inventory-1": early(9, 0)})
+    value = court(store).readers[whole.id].value(fact, Where())
+    claim = MetricValue(
+        evidence=whole.id,
+        entity=INVENTORY.id,
+        fact=fact,
+        where=Where(),
+        value=value,
+        op=Op.GE,
+        threshold=value,
+    )
+    assert code(claim, store) is None
+    store.items = [identified(replace(whole, status=Status.PARTIAL))]
+    claim = replace(claim, evidence=store.items[0].id)
+    assert code(claim, store) == "INCOMPLETE"
+    most = court(store).readers[store.items[0].id].value(FactName.MAX, Where())
+    said = replace(claim, fact=FactName.MAX, value=most, threshold=most)
+    assert code(said, store) is None
+    assert " in what was read [" in say(said, court(store).readers)
+
+
+@pytest.mark.parametrize("status", [Status.PARTIAL, Status.TRUNCATED])
+def test_lines_that_were_read_in_part_are_at_least_so_many_and_have_no_first(status):
+    store = Store()
+    moved = store.quantity(CHECKOUT, "in_flight", {"checkout-1": early(9, 0)})
+    logged = store.log(INVENTORY, PATTERN, STALE)
+    began = court(store).readers[moved.id].onset(Where())
+    written = (NOW - SKEW, NOW + SKEW)
+    assert order(store, moved, logged, (began, written)) is None
+    cut = identified(replace(logged, status=status))
+    store.items = [moved, cut]
+    assert order(store, moved, cut, (began, written)) == "ORDER"
+    claim = LogPresent(evidence=cut.id, entity=INVENTORY.id, pattern=PATTERN, quote="x", count=1)
+    assert " in at least 1 line " in say(claim, court(store).readers)
+
+
+def test_one_quantity_by_two_probes_is_not_alike_with_itself():
+    store = Store()
+    one, two = (
+        store.quantity(INVENTORY, "in_flight", {"inventory-1": early(9, 0)}, probe=probe) for probe in ("a", "b")
+    )
+    claim = Associated(
+        evidence=one.id, other_evidence=two.id, where=Where(), other_where=Where(), rho=1.0, lag=timedelta(0)
+    )
+    assert code(claim, store) == "SINGLE_SIGNAL"
+    apart = say(replace(claim, rho=-0.9), court(store).readers)
+    assert "moved in opposite ways (rho -0.90)" in apart
 
 
 def test_evidence_about_nobody_says_so():

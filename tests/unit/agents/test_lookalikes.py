@@ -1,11 +1,13 @@
 """What looks like an exhausted pool and is not: queries that wait for a lock, queries that have become slow."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from agents.facts import Reader
 from agents.hypotheses import weigh
+from agents.identity import identified
 from agents.incident.evidence import Question, QuestionKind
 from agents.incident.finding import FindingState, RefuterOutcome
 from agents.incident.incident import Change, ChangeKind, ChangeOutcome
@@ -67,8 +69,25 @@ def test_sessions_that_wait_for_a_lock_keep_an_exhausted_pool_a_suspect():
     assert (finding.state, finding.signature) == (FindingState.SUSPECTS, None)
     assert outcome(finding, "F11.x6") is RefuterOutcome.FIRED
     assert outcome(finding, "F11.x1") is RefuterOutcome.CLEAR
-    assert "Against: " in finding.text
-    assert "Ruled out: " in finding.text
+    assert "which speaks against F11 in `checkout`" in finding.text
+    assert "a look-alike of F11 in `checkout`" in finding.text
+
+
+def test_a_look_alike_is_not_ruled_out_by_a_reading_that_no_gate_lets_be_said():
+    store = world.pool_leak()
+    assert store.finding().signature == "F11"
+    long_ago = timedelta(hours=1)
+
+    def older(e):
+        if (e.question.name, e.question.service) != ("request_rate", "gateway"):
+            return e
+        window = replace(e.window, start=e.window.start - long_ago, end=e.window.end - long_ago)
+        return identified(replace(e, window=window))
+
+    store.items = [older(e) for e in store.items]
+    finding = store.finding()
+    assert finding.signature is None
+    assert finding.state is FindingState.SUSPECTS
 
 
 def test_lock_waits_after_a_deploy_weigh_and_do_not_rule_out():

@@ -247,6 +247,37 @@ def test_known_ids_are_no_secrets_however_random():
             assert redact(text) == text
 
 
+@pytest.mark.parametrize(
+    ("text", "secret"),
+    [
+        ("the password is hunter2x", "hunter2x"),
+        ("sign in with password hunter2x please", "hunter2x"),
+        ("post to https://acme.webhook.office.com/webhookb2/0f4e-1@9c/IncomingWebhook/ab12/cd", "0f4e-1@9c"),
+        ("https://discord.com/api/webhooks/123456789012345678/aVeryLong-token_of-it", "aVeryLong"),
+        ("Authorization: token 0123456789abcdef0123456789abcdef01234567", "0123456789abcdef"),
+        ("used Token 0123456789abcdef0123456789abcdef", "0123456789abcdef"),
+    ],
+)
+def test_a_secret_is_known_by_the_sentence_the_command_or_the_address_it_stands_in(text: str, secret: str):
+    assert secret not in redact(text)
+    assert not suspicious(redact(text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "password authentication failed for user checkout",
+        "the password is required",
+        "curl -s https://x.example/healthz",
+        "mysql -h db -P 3306 shop",
+        "token 0123456789abcdef expired",
+        "webhook.office.com answered 429",
+    ],
+)
+def test_words_beside_a_secrets_name_stay(text: str):
+    assert redact(text) == text
+
+
 def test_a_long_random_key_escapes_less_than_once_in_ten_thousand():
     r = random.Random(11)
     keys = [drawn(r, 48) for _ in range(20_000)]

@@ -148,6 +148,17 @@ def test_a_family_labelled_here_is_known_from_its_first_label():
     assert found.read(0.8, "new").p_low < found.read(0.8).p_low
 
 
+def test_a_family_that_counts_nothing_in_a_bin_yet_takes_labels_there():
+    low, high = Bin(low=0, high=0.5, right=0, total=1), counts(24, 24)
+    listed = Calibration(source="", bins=(low, high), families={"load": (counts(7, 7),)})
+    unlisted = Calibration(source="", bins=(low, high), families={"other": (counts(7, 7),)})
+    local = [Label(score=0.3, right=False, family="load")] * 10
+    found = [merged(table, local).read(0.3, "load") for table in (listed, unlisted)]
+    assert found[0] == found[1]
+    assert (found[0].n, found[0].replayed) == (10, 0)
+    assert found[0].p < 0.2
+
+
 def test_families_never_borrow_more_right_labels_than_there_are():
     table = pooled(10, 20, pools=(10, 10), replicas=(0, 10))
     found = merged(table, [label(family="pools")] * 5)

@@ -18,11 +18,13 @@ AGAINST = re.compile(
     rf"(?:`(?P<its_place>[^`]+)` (?P<its_title>{TITLE}): )?(?P<second>[^\[\]()`]*?) {EV} {OTHER}"
 )
 TOGETHER = re.compile(
-    rf"(?P<first>{TITLE}) and (?P<second>{TITLE}) moved together \(rho (?P<rho>-?\d\.\d\d)\), "
+    rf"(?P<first>{TITLE}) and (?P<second>{TITLE}) moved (?P<how>together|in opposite ways) "
+    rf"\(rho (?P<rho>-?\d\.\d\d)\), "
     rf"which confirms nothing {EV} {OTHER}"
 )
 WAY = re.compile(r"(?P<way>`[^`]+`(?: → `[^`]+`)+), each call seen(?P<cited>(?: \[ev_[a-z2-7]{20}\])+)")
 NOT = re.compile(rf"not (?P<signature>F\d\d) in `(?P<accused>[^`]+)`: {METRIC.pattern}")
+KINDS = ("up to ", "never below ", "usually ")
 RHO = 0.05
 """How far a correlation may lie from ours: whoever said it chose the lag among steps."""
 
@@ -46,6 +48,8 @@ def before(found: re.Match[str], world: World, cited: Cited) -> Iterator[Falseho
         if (told.asked.kind, told.asked.name) != _named(title, told):
             yield Falsehood(kind="citation", what=sentence)
             return
+    if found["second"] in {LINE, CHANGE} and (second.status != "complete" or second.started > (first.until or 0)):
+        yield Falsehood(kind="order", what=sentence)
     left = [_began(told, cited[found[ev]].name) for told, ev in ((first, "ev"), (second, "other"))]
     if left[0] is None or left[1] is None or left[0] - first.doubt_ms > left[1] + second.doubt_ms:
         yield Falsehood(kind="order", what=sentence)
@@ -85,7 +89,8 @@ def against(found: re.Match[str], world: World, cited: Cited) -> Iterator[Falseh
     """Two numbers of one unit side by side, each a fact of its own answer."""
     yield from _alone(found)
     sentence = found.group(0)
-    shares = []
+    shares: list[bool] = []
+    kinds: list[str] = []
     mine = found["place"], found["title"]
     its = found["its_place"] or found["place"], found["its_title"] or found["title"]
     for ev, said, (place, title) in (
@@ -101,10 +106,15 @@ def against(found: re.Match[str], world: World, cited: Cited) -> Iterator[Falseh
         rule, share, floor = numbers.rule_of(told.asked.name)
         shares.append(share)
         facts = numbers.facts(told, rule, floor, lambda _: True)
-        every = (facts.recent, facts.last, facts.most, facts.least, facts.before)
+        kinds.append(next((kind for kind in KINDS if said.startswith(kind)), ""))
+        every = {"up to ": (facts.most,), "never below ": (facts.least,), "usually ": (facts.before,)}
+        number = said.removeprefix(kinds[-1])
+        meant = every.get(kinds[-1], (facts.recent, facts.last))
         times = "times" in said and numbers.printed_as(said.partition(" ")[0], facts.ratio, share=False)
-        if not times and not any(numbers.printed_as(said, v, share=share) for v in every):
+        if not times and not any(numbers.printed_as(number, v, share=share) for v in meant):
             yield Falsehood(kind="number", what=sentence)
+    if kinds[0] != kinds[1]:
+        yield Falsehood(kind="unit", what=sentence)
     if shares[0] is not shares[1] and "times" not in found["said"]:
         yield Falsehood(kind="unit", what=sentence)
 
@@ -116,6 +126,10 @@ def together(found: re.Match[str], world: World, cited: Cited) -> Iterator[False
     if first is None or second is None or "quantity" not in first.asked.kind + second.asked.kind:
         yield Falsehood(kind="citation", what=found.group(0))
         return
+    if first.asked.service == second.asked.service and first.asked.name == second.asked.name:
+        yield Falsehood(kind="pair", what=found.group(0))
+    if (found["how"] == "together") is found["rho"].startswith("-"):
+        yield Falsehood(kind="order", what=found.group(0))
     if min(abs(rho - float(found["rho"])) for rho in numbers.likeness(first, second)) > RHO:
         yield Falsehood(kind="number", what=found.group(0))
 

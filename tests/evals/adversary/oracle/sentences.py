@@ -8,6 +8,7 @@ from tests.evals.adversary.oracle import numbers
 from tests.evals.adversary.oracle.raw import Asked, Told, World, plain
 
 EV = r"\[(?P<ev>ev_[a-z2-7]{20})\]"
+PARTLY = " in what was read"
 N = r"-?\d[\d.]*(?:%|/s)?"
 TIME = r"\d\d:\d\d:\d\d"
 TITLE = "|".join(sorted(map(re.escape, numbers.TITLES), key=len, reverse=True))
@@ -89,6 +90,10 @@ def _other_than(instance: str) -> Callable[[Mapping[str, str]], bool]:
 
 def _says(said: str, facts: numbers.Facts, share: bool, told: Told) -> bool:
     """Whether one of the known ways to put a number says one of the *facts*."""
+    partly = told.status in {"truncated", "partial"}
+    if said.endswith(PARTLY) is not partly:
+        return False
+    said = said.removesuffix(PARTLY)
     number = said.rpartition(" ")[2]
     if said.endswith(" times its baseline"):
         return numbers.printed_as(said.split(maxsplit=1)[0], facts.ratio, share=False)
@@ -103,9 +108,9 @@ def _says(said: str, facts: numbers.Facts, share: bool, told: Told) -> bool:
         case "up to":
             return numbers.printed_as(number, facts.most, share=share)
         case "usually":
-            return numbers.printed_as(number, facts.before, share=share)
+            return not partly and numbers.printed_as(number, facts.before, share=share)
         case "never below":
-            return numbers.printed_as(number, facts.least, share=share)
+            return not partly and numbers.printed_as(number, facts.least, share=share)
         case "":
             return any(numbers.printed_as(number, v, share=share) for v in (facts.recent, facts.last))
     return False
