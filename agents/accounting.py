@@ -47,6 +47,8 @@ def claim_tokens(claim: Claim, readers: Mapping[str, Reader]) -> set[str]:
             shown |= {short(claim.entity), claim.signature}
         case Precedes():
             shown |= tokens(claim.first_what + " " + claim.second_what)
+            shown |= _whose(readers[claim.first_evidence], claim.first_where)
+            shown |= _whose(readers[claim.second_evidence], claim.second_where)
         case LogPresent():
             shown |= {inner(claim.quote), str(claim.count), short(claim.entity)}
         case LogAbsent():
@@ -60,6 +62,8 @@ def claim_tokens(claim: Claim, readers: Mapping[str, Reader]) -> set[str]:
         case Associated():
             shown |= tokens(f"{claim.rho:.2f}")
             shown |= {t for e in cites(claim) for t in tokens(readers[e].quantity.title)}
+            shown |= _whose(readers[claim.evidence], claim.where)
+            shown |= _whose(readers[claim.other_evidence], claim.other_where)
         case Path():
             shown |= {short(e) for hop in claim.hops for e in (hop.client, hop.server)}
         case Refuted():
@@ -93,6 +97,11 @@ def inner(text: str) -> str:
 
 def _places(where: Where) -> set[str]:
     return {name for name in (where.upstream, where.upstream_instance, where.not_upstream_instance) if name}
+
+
+def _whose(reader: Reader, where: Where) -> set[str]:
+    entity = reader.evidence.question.entity
+    return {short(entity), short(f"{entity}/{where.instance or ''}")} | _places(where)
 
 
 def _numbers(reader: Reader, where: Where, facts: Iterable[FactName]) -> set[str]:

@@ -26,7 +26,7 @@ from agents.incident.claims import (
     Where,
     cites,
 )
-from agents.incident.evidence import Status
+from agents.incident.evidence import QuestionKind, Status
 from agents.incident.ids import EvidenceId
 from agents.incident.quantities import QUANTITIES, SHARES
 
@@ -121,12 +121,13 @@ def say(claim: Claim, readers: Mapping[str, Reader]) -> str:
             name = short(claim.entity)
             return f"{claim.kind} of `{name}` at {clock(claim.at)}, which confirms nothing [{claim.evidence}]"
         case Precedes():
-            return (
-                f"{claim.first_what} came before {claim.second_what} "
-                f"[{claim.first_evidence}] [{claim.second_evidence}]"
-            )
+            first = _begun(claim.first_what, claim.first_evidence, claim.first_where, readers)
+            second = _begun(claim.second_what, claim.second_evidence, claim.second_where, readers)
+            return f"{first} came before {second} [{claim.first_evidence}] [{claim.second_evidence}]"
         case Associated():
-            first, second = (readers[e].quantity.title for e in cites(claim))
+            first = _begun(readers[claim.evidence].quantity.title, claim.evidence, claim.where, readers)
+            title = readers[claim.other_evidence].quantity.title
+            second = _begun(title, claim.other_evidence, claim.other_where, readers)
             how = "together" if claim.rho >= 0 else "in opposite ways"
             return (
                 f"{first} and {second} moved {how} (rho {claim.rho:.2f}), which confirms nothing "
@@ -144,6 +145,13 @@ def say(claim: Claim, readers: Mapping[str, Reader]) -> str:
             return f"note: {quoted(claim.text)} {' '.join(f'[{e}]' for e in claim.evidence)}"
         case Cause():
             return f"{claim.title} in `{short(claim.entity)}`"
+
+
+def _begun(what: str, evidence: EvidenceId, where: Where, readers: Mapping[str, Reader]) -> str:
+    """What began or moved, and whose it is."""
+    question = readers[evidence].evidence.question
+    place = _place(f"{question.entity}/{where.instance}" if where.instance else question.entity, where)
+    return f"{place} {what}" if question.kind is QuestionKind.QUANTITY else f"{what} of {place}"
 
 
 def _reading(evidence: EvidenceId, fact: FactName, value: float, readers: Mapping[str, Reader]) -> str:

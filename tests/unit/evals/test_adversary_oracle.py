@@ -125,9 +125,10 @@ TRUE = (
     f"`checkout` logged “pool timeout” in at least 2 lines [{LOG}]",
     f"`gateway` logged nothing of the kind [{WHOLE}]",
     f"- deploy of `checkout` at 06:03:20, which confirms nothing [{DEPLOY}]",
-    f"pool waiters came before failed calls to its upstream [{WAIT}] [{FAIL}]",
-    f"a change came before pool waiters [{DEPLOY}] [{WAIT}]",
-    f"pool waiters and failed calls to its upstream moved together (rho 0.99), which confirms nothing "
+    f"`checkout` pool waiters came before `gateway` failed calls to its upstream [{WAIT}] [{FAIL}]",
+    f"a change of `checkout` came before `checkout` pool waiters [{DEPLOY}] [{WAIT}]",
+    f"`checkout` pool waiters and `gateway` failed calls to its upstream"
+    f" moved together (rho 0.99), which confirms nothing "
     f"[{WAIT}] [{FAIL}]",
     f"`gateway` → `checkout`, each call seen [{FAIL}]",
     f"not F11 in `checkout`: `gateway` failed calls to its upstream: 50.0% [{FAIL}]",
@@ -157,7 +158,8 @@ FALSE = {
         HEAD.replace("0.83", "0.99"),
         HEAD.replace("2 independent", "3 independent"),
         "4321 requests were lost",
-        f"pool waiters and failed calls to its upstream moved together (rho -0.97), which confirms nothing "
+        f"`checkout` pool waiters and `gateway` failed calls to its upstream"
+        f" moved together (rho -0.97), which confirms nothing "
         f"[{WAIT}] [{FAIL}]",
     ),
     "citation": (
@@ -166,7 +168,7 @@ FALSE = {
         f"`checkout` logged “pool timeout” in at least 2 lines [{WAIT}]",
         f"`gateway` → `checkout`, each call seen [{WAIT}]",
         f"`gateway` → `checkout`, each call seen [{FAIL}] [{FAIL}]",
-        f"a change came before pool waiters [{LOG}] [{WAIT}]",
+        f"a change of `checkout` came before `checkout` pool waiters [{LOG}] [{WAIT}]",
         f"`gateway` pool waiters: 7 against 50.0% [{WAIT}] [{FAIL}]",
         f"`checkout` pool waiters: 7 against `gateway` pool waiters: 7 [{WAIT}] [{FAIL}]",
         f"`checkout` pool waiters: 7 against `checkout` failed calls to its upstream: 50.0% [{WAIT}] [{FAIL}]",
@@ -184,17 +186,19 @@ FALSE = {
     "absence": (f"`checkout` logged nothing of the kind [{LOG}]",),
     "time": (f"- deploy of `checkout` at 06:04:20, which confirms nothing [{DEPLOY}]",),
     "order": (
-        f"failed calls to its upstream came before pool waiters [{FAIL}] [{WAIT}]",
-        f"the first such line came before pool waiters [{LOG}] [{WAIT}]",
-        f"pool waiters came before a change [{WAIT}] [{DEPLOY}]",
-        f"pool waiters came before the first such line [{WAIT}] [{LOG}]",
-        f"pool waiters and failed calls to its upstream moved in opposite ways (rho 0.99), which confirms nothing "
+        f"`gateway` failed calls to its upstream came before `checkout` pool waiters [{FAIL}] [{WAIT}]",
+        f"the first such line of `checkout` came before `checkout` pool waiters [{LOG}] [{WAIT}]",
+        f"`checkout` pool waiters came before a change of `checkout` [{WAIT}] [{DEPLOY}]",
+        f"`checkout` pool waiters came before the first such line of `checkout` [{WAIT}] [{LOG}]",
+        f"`checkout` pool waiters and `gateway` failed calls to its upstream"
+        f" moved in opposite ways (rho 0.99), which confirms nothing "
         f"[{WAIT}] [{FAIL}]",
     ),
     "pair": (
         f"`checkout` pool waiters: 7 against 9 [{WAIT}] [{WAIT}]",
-        f"pool waiters came before pool waiters [{WAIT}] [{WAIT}]",
-        f"pool waiters and pool waiters moved together (rho 1.00), which confirms nothing [{WAIT}] [{WAIT}]",
+        f"`checkout` pool waiters came before `checkout` pool waiters [{WAIT}] [{WAIT}]",
+        f"`checkout` pool waiters and `checkout` pool waiters"
+        f" moved together (rho 1.00), which confirms nothing [{WAIT}] [{WAIT}]",
     ),
     "unit": (
         f"`checkout` pool waiters: up to 9 against `gateway` failed calls to its upstream: 50.0% "
@@ -207,6 +211,10 @@ FALSE = {
     ),
     "name": (
         f"`gateway` pool waiters: 7 [{WAIT}]",
+        f"`gateway` pool waiters came before `gateway` failed calls to its upstream [{WAIT}] [{FAIL}]",
+        f"the first such line of `gateway` came before `gateway` failed calls to its upstream [{LOG}] [{FAIL}]",
+        f"`gateway` pool waiters and `gateway` failed calls to its upstream moved together (rho 0.99), "
+        f"which confirms nothing [{WAIT}] [{FAIL}]",
         "Suspects: connection pool exhausted in `ledger` (F11)",
         f"not F11 in `ledger`: `gateway` failed calls to its upstream: 50.0% [{FAIL}]",
         "No finding of `payments`",

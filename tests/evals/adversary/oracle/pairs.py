@@ -11,14 +11,23 @@ from tests.evals.adversary.oracle.sentences import EV, METRIC, TITLE, Cited, Fal
 
 OTHER = r"\[(?P<other>ev_[a-z2-7]{20})\]"
 LINE, CHANGE = "the first such line", "a change"
-BEGUN = f"{LINE}|{CHANGE}|{TITLE}"
-BEFORE = re.compile(rf"(?P<first>{BEGUN}) came before (?P<second>{BEGUN}) {EV} {OTHER}")
+PLACE = r"`(?P<{0}_place>[^`]+)`(?: → `[^`]+`)?(?: and not to `[^`]+`)?(?: peers)?"
+
+
+def _who(name: str) -> str:
+    """A number and its place, or a line or a change and whose it is."""
+    place = PLACE.format(name)
+    return rf"(?:{place} (?P<{name}>{TITLE})|(?P<{name}_is>{LINE}|{CHANGE}) of `(?P<{name}_of>[^`]+)`)"
+
+
+BEFORE = re.compile(rf"{_who('first')} came before {_who('second')} {EV} {OTHER}")
 AGAINST = re.compile(
     rf"`(?P<place>[^`]+)` (?P<title>{TITLE}): (?P<said>[^\[\]()]*?) against "
     rf"(?:`(?P<its_place>[^`]+)` (?P<its_title>{TITLE}): )?(?P<second>[^\[\]()`]*?) {EV} {OTHER}"
 )
 TOGETHER = re.compile(
-    rf"(?P<first>{TITLE}) and (?P<second>{TITLE}) moved (?P<how>together|in opposite ways) "
+    rf"{PLACE.format('first')} (?P<first>{TITLE}) and {PLACE.format('second')} (?P<second>{TITLE}) "
+    r"moved (?P<how>together|in opposite ways) "
     rf"\(rho (?P<rho>-?\d\.\d\d)\), "
     rf"which confirms nothing {EV} {OTHER}"
 )
@@ -42,13 +51,16 @@ def before(found: re.Match[str], world: World, cited: Cited) -> Iterator[Falseho
     if first is None or second is None:
         yield Falsehood(kind="citation", what=sentence)
         return
-    if found["ev"] == found["other"] and found["first"] == found["second"]:
+    what = [found[name] or found[f"{name}_is"] for name in ("first", "second")]
+    if found["ev"] == found["other"] and what[0] == what[1]:
         yield Falsehood(kind="pair", what=sentence)
-    for told, title in ((first, found["first"]), (second, found["second"])):
+    for told, title, name in ((first, what[0], "first"), (second, what[1], "second")):
         if (told.asked.kind, told.asked.name) != _named(title, told):
             yield Falsehood(kind="citation", what=sentence)
             return
-    if found["second"] in {LINE, CHANGE} and (second.status != "complete" or second.started > (first.until or 0)):
+        if told.asked.service != (found[f"{name}_place"] or found[f"{name}_of"]).partition("/")[0]:
+            yield Falsehood(kind="name", what=sentence)
+    if what[1] in {LINE, CHANGE} and (second.status != "complete" or second.started > (first.until or 0)):
         yield Falsehood(kind="order", what=sentence)
     left = [_began(told, cited[found[ev]].name) for told, ev in ((first, "ev"), (second, "other"))]
     if left[0] is None or left[1] is None or left[0] - first.doubt_ms > left[1] + second.doubt_ms:
@@ -126,6 +138,9 @@ def together(found: re.Match[str], world: World, cited: Cited) -> Iterator[False
     if first is None or second is None or "quantity" not in first.asked.kind + second.asked.kind:
         yield Falsehood(kind="citation", what=found.group(0))
         return
+    places = found["first_place"].partition("/")[0], found["second_place"].partition("/")[0]
+    if (first.asked.service, second.asked.service) != places:
+        yield Falsehood(kind="name", what=found.group(0))
     if first.asked.service == second.asked.service and first.asked.name == second.asked.name:
         yield Falsehood(kind="pair", what=found.group(0))
     if (found["how"] == "together") is found["rho"].startswith("-"):
