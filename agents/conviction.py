@@ -121,6 +121,7 @@ def convict(
         p=calibrated.p,
         p_low=calibrated.p_low,
         n=calibrated.n,
+        replayed=calibrated.replayed,
         score=score,
         claims=(Said(claim=cause, text=say(cause, readers)), *said),
         groups=tuple(

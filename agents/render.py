@@ -59,8 +59,9 @@ def _headline(finding: Finding) -> str:
         return template
     head = template.format(title=finding.title, entity=short(finding.entity), signature=finding.signature)
     note = f"; {finding.note}" if finding.note else ""
+    replayed = f", {finding.replayed} replayed" if finding.replayed else ""
     return (
-        f"{head}{note} · p {finding.p:.2f}, low {finding.p_low:.2f}, n {finding.n} · "
+        f"{head}{note} · p {finding.p:.2f}, low {finding.p_low:.2f}, n {finding.n}{replayed} · "
         f"{finding.independent_groups} independent signals"
     )
 
@@ -89,5 +90,5 @@ def allowed(finding: Finding, readers: Mapping[str, Reader]) -> set[str]:
     for value in (finding.p, finding.p_low):
         if value is not None:
             names.add(f"{value:.2f}")
-    names |= {str(finding.n), str(finding.independent_groups)}
+    names |= {str(finding.n), str(finding.replayed), str(finding.independent_groups)}
     return names

@@ -135,6 +135,7 @@ def document(replayed: Replayed) -> dict[str, Any]:
         "p": f.p,
         "p_low": f.p_low,
         "n": f.n,
+        "replayed": f.replayed,
         "score": f.score,
         "claims": [
             {

@@ -69,6 +69,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "p": finding.p,
         "p_low": finding.p_low,
         "n": finding.n,
+        "replayed": finding.replayed,
         "score": finding.score,
         "claims": [
             {"type": said.claim.type, "text": said.text, "evidence": list(cites(said.claim))}

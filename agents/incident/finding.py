@@ -89,8 +89,9 @@ class Suspect:
 class Finding:
     """A diagnosis whose every claim passed the gates, or an honest abstention.
 
-    ``margin`` is the distance to the next hypothesis, ``coverage`` the share of what is sick that the cause
-    explains. ``contests`` is the earlier finding that this one takes back, ``retracted`` what that one named.
+    ``replayed`` of the ``n`` labels behind ``p`` came with the release. ``margin`` is the distance to the next
+    hypothesis, ``coverage`` the share of what is sick that the cause explains. ``contests`` is the earlier finding
+    that this one takes back, ``retracted`` what that one named.
     """
 
     id: FindingId
@@ -125,6 +126,7 @@ class Finding:
     coverage: float | None = None
     contests: FindingId | None = None
     retracted: Suspect | None = None
+    replayed: int | None = None
 
     def __post_init__(self) -> None:
         held = set(self.evidence)

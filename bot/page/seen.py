@@ -68,8 +68,9 @@ def seen(case: Case, finding: Finding) -> Seen:
     context = [(i, s) for i, s in told if isinstance(s.claim, ChangeFact | Precedes)]
     odds = ""
     if finding.p is not None and finding.p_low is not None:
+        shipped = f", {finding.replayed} of which came with the release" if finding.replayed else ""
         odds = (
-            f"Scores like this one were right in {finding.p:.0%} of {finding.n} labelled runs "
+            f"Scores like this one were right in {finding.p:.0%} of {finding.n} labelled runs{shipped} "
             f"(low estimate {finding.p_low:.0%})"
         )
     return Seen(

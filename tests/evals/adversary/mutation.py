@@ -149,7 +149,13 @@ ASKED_FOR: list[str] = []
 def messages() -> Escapes:
     """A renderer that adds a line of its own, and a card that somebody wrote into."""
     at = stand("pool-leak-16")
-    own = Own(cited=asked_of([at.gathered]), p=at.finding.p, p_low=at.finding.p_low, n=at.finding.n)
+    own = Own(
+        cited=asked_of([at.gathered]),
+        p=at.finding.p,
+        p_low=at.finding.p_low,
+        n=at.finding.n,
+        replayed=at.finding.replayed,
+    )
     own = replace(
         own, groups=at.finding.independent_groups, names=frozenset({at.case.first.title}), links=("http",)
     )

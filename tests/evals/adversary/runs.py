@@ -161,6 +161,7 @@ def own_of(at: Stand, done: Thought, liar: Liar, queries: int, text: str, model:
         p=finding.p,
         p_low=finding.p_low,
         n=finding.n,
+        replayed=finding.replayed,
         groups=finding.independent_groups,
         calls=liar.calls,
         queries=queries,

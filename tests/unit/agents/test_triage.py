@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from agents.calibration import Label, merged
 from agents.incident.evidence import Status
 from agents.incident.finding import FindingState, RefuterOutcome
 from tests.unit.agents import world
@@ -77,6 +78,17 @@ def test_without_calibration_nothing_is_named():
     assert finding.state is S.SUSPECTS
     assert [s.signature for s in finding.suspects] == ["F11"]
     assert "Cause" not in finding.text
+
+
+def test_a_card_says_how_many_of_its_labels_came_with_the_release():
+    finding = world.pool_leak().finding(world.SURE)
+    assert f"n {finding.n}, {finding.n} replayed · " in finding.text
+    assert finding.score is not None
+    local = [Label(score=finding.score, right=True)] * 5
+    told = world.pool_leak().finding(merged(world.SURE, local))
+    assert told.n is not None
+    assert told.n == finding.n
+    assert f"n {told.n}, {told.n - 5} replayed · " in told.text
 
 
 def test_a_thin_calibration_makes_it_likely():

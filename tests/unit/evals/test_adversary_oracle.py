@@ -156,6 +156,7 @@ FALSE = {
         f"`checkout` pool waiters: 7 in what was read [{WAIT}]",
         f"`checkout` pool waiters: 9 against `gateway` failed calls to its upstream: 50.0% [{WAIT}] [{FAIL}]",
         HEAD.replace("0.83", "0.99"),
+        HEAD.replace("n 14", "n 14, 9 replayed"),
         HEAD.replace("2 independent", "3 independent"),
         "4321 requests were lost",
         f"`checkout` pool waiters and `gateway` failed calls to its upstream"

@@ -14,7 +14,10 @@ HEAD = re.compile(
     r"(?:Likely cause|Cause): (?P<title>.+?) in `(?P<entity>[^`]+)` \((?P<signature>F\d\d)\)(?P<note>; [^·\n]*)?"
 )
 WELL = "No fault now"
-SURE = re.compile(r"p (?P<p>\d\.\d\d), low (?P<low>\d\.\d\d), n (?P<n>\d+) · (?P<groups>\d+) independent signals")
+SURE = re.compile(
+    r"p (?P<p>\d\.\d\d), low (?P<low>\d\.\d\d), n (?P<n>\d+)(?:, (?P<replayed>\d+) replayed)? · "
+    r"(?P<groups>\d+) independent signals"
+)
 SUSPECT = re.compile(r"(?P<title>[a-z][\w ]*?) (?:in|on) `(?P<entity>[^`]+)`(?: \((?P<signature>F\d\d|OTHER)\))?")
 CITE = re.compile(r"\[(ev_[a-z2-7]{20})\]")
 QUOTE = re.compile(r"“([^”]*)”", re.S)
@@ -48,6 +51,7 @@ class Own:
     p: float | None = None
     p_low: float | None = None
     n: int | None = None
+    replayed: int | None = None
     groups: int = 0
     calls: int = 0
     queries: int = 0
@@ -118,6 +122,7 @@ def _headline(line: str, world: World, own: Own) -> Any:
     for match in SURE.finditer(line):
         right = own.p is not None and own.p_low is not None and f"{own.p:.2f}" == match["p"]
         right = right and f"{own.p_low:.2f}" == match["low"] and str(own.n) == match["n"]
+        right = right and (match["replayed"] or "0") == str(own.replayed or 0)
         if not right or str(own.groups) != match["groups"]:
             yield Falsehood(kind="number", what=match.group(0))
         line = line.replace(match.group(0), " ")
