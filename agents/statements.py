@@ -9,6 +9,7 @@ from agents.hypotheses import Hypothesis
 from agents.incident.claims import (
     Claim,
     FactName,
+    LogAbsent,
     LogPresent,
     MetricChange,
     MetricValue,
@@ -115,23 +116,13 @@ def refuters_of(hypothesis: Hypothesis, bench: Bench) -> tuple[RefuterSeen, ...]
         else:
             outcome = RefuterOutcome.FIRED if truth is Truth.TRUE else RefuterOutcome.CLEAR
             text = refuter.means
-            for s in seen:
-                if s.truth is truth and s.predicate.quantity:
-                    op = s.predicate.op if truth is Truth.TRUE else INVERSE[s.predicate.op]
-                    claim = MetricValue(
-                        evidence=s.reader.evidence.id,
-                        entity=s.reader.evidence.question.entity,
-                        fact=s.predicate.fact,
-                        where=s.where,
-                        value=s.value,
-                        op=op,
-                        threshold=s.predicate.value,
-                    )
-                    text = f"{refuter.means} ({say(claim, dict(bench.readers))})"
-                    break
-            else:
-                if not seen:
-                    text = f"{refuter.means} (there was nothing of the kind to measure)"
+            # That there was no line is the part that needs most: it is what is said, and judged.
+            told = next((s for s in sorted(seen, key=lambda s: not s.predicate.log) if s.truth is truth), None)
+            if told is not None:
+                claim = _of_refuter(told)
+                text = f"{refuter.means} ({say(claim, dict(bench.readers))})"
+            elif not seen:
+                text = f"{refuter.means} (there was nothing of the kind to measure)"
         out.append(
             RefuterSeen(
                 id=refuter.id,
@@ -145,6 +136,24 @@ def refuters_of(hypothesis: Hypothesis, bench: Bench) -> tuple[RefuterSeen, ...]
             )
         )
     return (*out, *_order_refuter(hypothesis, bench))
+
+
+def _of_refuter(seen: Seen) -> Claim:
+    """What a reading says for a look-alike, or against it."""
+    evidence, holds = seen.reader.evidence, seen.truth is Truth.TRUE
+    if seen.predicate.log:
+        if holds:
+            return claim_of(seen)
+        return LogAbsent(evidence=evidence.id, entity=evidence.question.entity, pattern=seen.predicate.log)
+    return MetricValue(
+        evidence=evidence.id,
+        entity=evidence.question.entity,
+        fact=seen.predicate.fact,
+        where=seen.where,
+        value=seen.value,
+        op=seen.predicate.op if holds else INVERSE[seen.predicate.op],
+        threshold=seen.predicate.value,
+    )
 
 
 def owned(seen: RefuterSeen) -> RefuterSeen:

@@ -25,7 +25,7 @@ from agents.incident.incident import Incident
 from agents.knowledge import Knowledge
 from agents.render import allowed, render
 from agents.signatures.evaluate import Bench, questions
-from agents.statements import NO_PROBE, not_checked, owned, refuters_of
+from agents.statements import NO_PROBE, judged, not_checked, owned, refuters_of
 from agents.symptoms import felt_claims, felt_now, moved_claims, symptom_read
 
 __all__ = ["MAX_AGE", "Knowledge", "triage", "wanted"]
@@ -112,12 +112,7 @@ def triage(
         not_checked=not_checked(bench, gaps),
         suspects=_suspects(shown),
         refuters=(
-            *(
-                owned(r)
-                for h in shown[:1]
-                for r in refuters_of(h, bench)
-                if r.outcome is not RefuterOutcome.UNKNOWN
-            ),
+            *(owned(r) for h in shown[:1] for r in _run(h, bench, court)),
             *(owned(r) for h in refuted[:1] for r in _fired(h, bench)),
         ),
         dropped=dropped,
@@ -140,6 +135,12 @@ def _suspects(shown: Sequence[Hypothesis]) -> tuple[Suspect, ...]:
         Suspect(signature=h.signature.id, title=h.signature.title, entity=h.entity.id, score=h.score)
         for h in shown[:MAX_SUSPECTS]
     )
+
+
+def _run(hypothesis: Hypothesis, bench: Bench, court: gates.Court) -> tuple[RefuterSeen, ...]:
+    """Its look-alikes of which something may be said."""
+    found = (judged(r, court) for r in refuters_of(hypothesis, bench))
+    return tuple(r for r in found if r.outcome is not RefuterOutcome.UNKNOWN)
 
 
 def _fired(hypothesis: Hypothesis, bench: Bench) -> tuple[RefuterSeen, ...]:

@@ -8,7 +8,8 @@ import pytest
 from agents.facts import Reader
 from agents.hypotheses import weigh
 from agents.identity import identified
-from agents.incident.evidence import Question, QuestionKind
+from agents.incident.claims import LogAbsent, LogPresent
+from agents.incident.evidence import Question, QuestionKind, Status
 from agents.incident.finding import FindingState, RefuterOutcome
 from agents.incident.incident import Change, ChangeKind, ChangeOutcome
 from agents.probes.changes import Changes
@@ -50,7 +51,25 @@ def outcome(finding, refuter):
 def test_a_log_that_tells_of_lock_waits_keeps_an_exhausted_pool_a_suspect(text):
     store = without_deploy()
     store.log(CHECKOUT, PATTERN, text)
-    assert store.finding().state is FindingState.SUSPECTS
+    finding = store.finding()
+    assert finding.state is FindingState.SUSPECTS
+    (against,) = [r for r in finding.refuters if r.outcome is RefuterOutcome.FIRED]
+    assert isinstance(against.claim, LogPresent)
+    assert f"[{against.claim.evidence}]" in against.text
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome_"), [(Status.COMPLETE, RefuterOutcome.CLEAR), (Status.TRUNCATED, RefuterOutcome.UNKNOWN)]
+)
+def test_a_log_rules_out_only_where_it_was_read_whole(status, outcome_):
+    store = world.pool_leak()
+    logged = store.log(CHECKOUT, PATTERN, "all is well")
+    store.items = [identified(replace(e, status=status)) if e.id == logged.id else e for e in store.items]
+    store.quantity(CHECKOUT, "database_lock_waits", {"": line(0, 0)})
+    finding = store.finding()
+    assert finding.signature == "F11"
+    seen = next(r for r in finding.refuters if r.id == "F11.x6")
+    assert (seen.outcome, isinstance(seen.claim, LogAbsent)) == (outcome_, outcome_ is RefuterOutcome.CLEAR)
 
 
 def test_a_log_without_lock_waits_leaves_the_pool_named():
