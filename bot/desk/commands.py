@@ -14,6 +14,7 @@ from agents.incident.catalogue import Service
 from agents.incident.clock import now
 from agents.incident.errors import BadInput
 from agents.incident.ids import ApprovalId, IncidentId
+from agents.incident.redaction import redact
 from bot import walk
 from bot.desk import group, presses, reading, steer, tell, whole
 from bot.desk import words as free
@@ -69,6 +70,14 @@ def verb_of(text: str) -> tuple[str, tuple[str, ...]]:
     return words[0].lstrip("/").partition("@")[0].lower(), tuple(words[1:])
 
 
+def _word(text: str, name: str) -> str:
+    """The word that was taken for a command, without the secret that it may have been."""
+    # In small letters many look like none.
+    written = next((w for w in text.split() if name in w.lower()), name).lstrip("/")
+    clean = redact(written)
+    return (name if clean == written else clean)[:40]
+
+
 def run(typed: Typed, person: Person | None, parts: DeskParts) -> Reply:
     """One command, done and answered. An unknown verb is answered with the nearest ones."""
     name, words = verb_of(typed.text)
@@ -83,7 +92,7 @@ def run(typed: Typed, person: Person | None, parts: DeskParts) -> Reply:
             "incidents",
             "diagnose",
         ]
-        return Reply(text=f"I do not know {name[:40]!r}. Did you mean: {', '.join(near)}?")
+        return Reply(text=f"I do not know {_word(typed.text, name)!r}. Did you mean: {', '.join(near)}?")
     if typed.asker.private and not verb.private:
         return Reply(text=f"{name} works in the channels I am in, where others see it.")
     if verb.role == "responder" and not steer.may_respond(person):

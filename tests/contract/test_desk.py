@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
+from random import Random
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from bot.surfaces.layout import messages
 from bot.surfaces.ports import Asker, Pressed, Reasoned, Reply, Typed
 from bot.surfaces.speaker import Speech, hold, parsed, speak
 from tests.builders import PEOPLE, a_person, ask, desk_parts, open_incident
+from tests.unit.agents.secrets import SHAPED
 
 S, A = IncidentState, ActionState
 EVERYBODY = replace(
@@ -146,6 +148,15 @@ def test_a_verb_is_understood_by_its_own_name_and_under_the_common_one(text, ver
 
 def test_an_unknown_verb_is_answered_with_the_nearest(parts):
     assert "incidents" in say(parts, "/fr incidnts").text
+
+
+@pytest.mark.parametrize("kind", SHAPED)
+@pytest.mark.parametrize("written", ["{}", "/fr {} what is that", "/{}"])
+def test_a_secret_where_a_verb_should_be_is_not_said_again(parts, kind, written):
+    secret = SHAPED[kind](Random(4))
+    said = say(parts, written.format(secret)).text
+    assert "I do not know '<SECRET" in said
+    assert secret.lower()[:20] not in said.lower()
 
 
 def test_every_verb_answers_something_whatever_it_is_given(journal, parts):
