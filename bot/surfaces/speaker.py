@@ -19,7 +19,7 @@ from actions.approval import ApprovalState
 from actions.policy import People
 from agents.incident.errors import BadInput, Refused, Transient
 from agents.incident.ids import IncidentId
-from agents.incident.lifecycle import IncidentState
+from agents.incident.lifecycle import ACTION_TERMINAL, IncidentState
 from agents.render import leaks
 from bot.journal import tables as t
 from bot.journal.journal import Journal, Tx
@@ -38,6 +38,9 @@ TOGETHER = timedelta(seconds=3)
 
 ROUND_S = 1.5
 """After this a round ends, so that a question that came meanwhile waits no longer."""
+
+ENDED_LATELY = timedelta(minutes=2)
+"""How long what came of an action goes before other news: whoever approved it waits for that."""
 
 LEFT_ALONE_S = 60.0
 """How long a message that a platform refused is not tried again, unless it says something else by then."""
@@ -101,24 +104,30 @@ def _warn(speech: Speech, what: str, **said: Any) -> None:
 
 
 def _behind(journal: Journal, surface: str, last: str = "") -> list[tuple[IncidentId, bool]]:
-    """Incidents a surface has yet to tell something of: those with a question first, then calls for a person,
-    then those that nobody has heard of yet; and whether somebody is asked or called."""
+    """Incidents a surface has yet to tell something of: those with a question first, then calls for a person and
+    what came of an action, then those that nobody has heard of yet; and whether it is one of the urgent ones."""
     asked = exists().where(
         t.action_runs.c.incident_id == t.incidents.c.id,
         t.approvals.c.run_id == t.action_runs.c.id,
         t.approvals.c.state == ApprovalState.AWAITING.value,
     )
-    urgency = case(
-        (asked, 0),
-        (t.incidents.c.state == IncidentState.NEEDS_HUMAN.value, 1),
-        (t.views.c.card_version.is_(None), 2),
-        else_=3,
-    )
-    turn = case((t.incidents.c.id > last, 0), else_=1)
     # What went into another incident, or is under maintenance, is told only where it was told already.
     shown = exists().where(t.messages.c.surface == surface, t.messages.c.incident_id == t.incidents.c.id)
     quiet = t.incidents.c.state.in_([IncidentState.MERGED.value, IncidentState.SUPPRESSED.value])
+    turn = case((t.incidents.c.id > last, 0), else_=1)
     with journal.read() as tx:
+        ended = exists().where(
+            t.action_runs.c.incident_id == t.incidents.c.id,
+            t.action_runs.c.state.in_([s.value for s in ACTION_TERMINAL]),
+            t.action_runs.c.state_since > tx.now - ENDED_LATELY,
+        )
+        urgency = case(
+            (asked, 0),
+            (t.incidents.c.state == IncidentState.NEEDS_HUMAN.value, 1),
+            (ended, 1),
+            (t.views.c.card_version.is_(None), 2),
+            else_=3,
+        )
         rows = tx.all(
             select(t.incidents.c.id, urgency.label("urgency"))
             .outerjoin(t.views, (t.views.c.incident_id == t.incidents.c.id) & (t.views.c.surface == surface))

@@ -30,8 +30,8 @@ from bot.surfaces.cards import card
 from bot.surfaces.console import listener
 from bot.surfaces.console.surface import LineSurface, LiveSurface
 from bot.surfaces.layout import messages
-from bot.surfaces.limits import Budget
-from bot.surfaces.ports import Busy, Kind, Message, Reasoned, Surface
+from bot.surfaces.limits import Budget, Rate
+from bot.surfaces.ports import Busy, Kind, Lane, Message, Reasoned, Surface
 from bot.surfaces.speaker import Speech, parsed, speak
 from tests.builders import PEOPLE, ask, desk_parts, open_incident
 from tests.contract.test_storm_cards import Wall
@@ -321,3 +321,19 @@ def test_a_question_that_was_answered_before_it_was_seen_is_searched_once(journa
     with journal.write("test") as tx:
         tx.event(question.incident_id, "test", "alert.resolved")
     assert "find" not in rounds(journal, wall, 3)
+
+
+def test_what_came_of_an_action_is_told_when_nothing_but_what_is_reserved_is_left(journal: Journal):
+    question = ask(journal)
+    wall = Moody()
+    own = (Rate(most=20, seconds=60, reserved=5),)
+    wall.budget = Budget({Kind.POST: own, Kind.EDIT: own}, lambda: wall.at)
+    rounds(journal, wall, 2)
+    while any(wall.budget.may(kind, Lane.EDIT) for kind in (Kind.POST, Kind.EDIT)):
+        pass
+    with journal.write("test") as tx:
+        tx.run(t.approvals.update().values(state=ApprovalState.APPROVED))
+        tx.run(t.action_runs.update().values(state=ActionState.SUCCEEDED, state_since=tx.now))
+        tx.event(question.incident_id, "test", "run.succeeded")
+    rounds(journal, wall, 1)
+    assert [call for call in wall.calls if call.startswith("edit ask:")]
