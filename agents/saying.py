@@ -26,7 +26,7 @@ from agents.incident.claims import (
     Where,
     cites,
 )
-from agents.incident.evidence import QuestionKind, Status
+from agents.incident.evidence import CUT, QuestionKind
 from agents.incident.ids import EvidenceId
 from agents.incident.quantities import QUANTITIES, SHARES
 
@@ -162,4 +162,4 @@ def _reading(evidence: EvidenceId, fact: FactName, value: float, readers: Mappin
 
 def _partly(evidence: EvidenceId, readers: Mapping[str, Reader]) -> str:
     """Of an answer that was cut short, or that some process did not give: so much of it was read."""
-    return PARTLY if readers[evidence].evidence.status in {Status.TRUNCATED, Status.PARTIAL} else ""
+    return PARTLY if readers[evidence].evidence.status in CUT else ""

@@ -137,8 +137,8 @@ def beats(reading: Reading) -> Sequence[str]:
 def _apply(tx: Tx, alerts: Sequence[Alert], parts: TriageParts, turn: datetime | None = None) -> None:
     """Alerts of one delivery, in its order."""
     windows = maintenance.standing(tx)
-    touched = [episodes.apply(tx, alert, parts.grouping, windows, turn) for alert in alerts]
-    for incident_id in dict.fromkeys(i for i in touched if i is not None):
+    touched = [i for alert in alerts for i in episodes.apply(tx, alert, parts.grouping, windows, turn)]
+    for incident_id in dict.fromkeys(touched):
         if not incidents.load(tx, incident_id).alert_firing:
             # In the same commit: a question about a resolved alert must not outlive it, even if it fires again.
             approvals.cancel_open(tx, incident_id, RESOLVED)

@@ -238,7 +238,7 @@ ALONE = Grouping(
 
 def take(tx: Tx, grouping: Grouping = ALONE, **named: Any) -> IncidentId | None:
     """An alert arrives, like ``an_alert``."""
-    return episodes.apply(tx, an_alert(**named), grouping)
+    return next(reversed(episodes.apply(tx, an_alert(**named), grouping)), None)
 
 
 def open_incident(tx: Tx, state: IncidentState = S.RECEIVED, **named: Any) -> Incident:

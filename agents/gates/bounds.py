@@ -28,12 +28,11 @@ from agents.incident.claims import (
     cites,
 )
 from agents.incident.clock import from_ms
-from agents.incident.evidence import QuestionKind, Status
+from agents.incident.evidence import CUT, QuestionKind, Status
 from agents.incident.finding import Dropped
 from agents.incident.ids import EvidenceId
 from agents.onset import Interval, ends_before
 
-CUT = frozenset({Status.TRUNCATED, Status.PARTIAL})
 RISES = frozenset({Op.GE, Op.GT})
 
 

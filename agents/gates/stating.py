@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 from agents.association import associated
 from agents.facts import Reader
-from agents.gates.bounds import CUT, began
+from agents.gates.bounds import began
 from agents.gates.court import Court
 from agents.gates.refuting import firing
 from agents.gates.registry import judge
@@ -33,7 +33,7 @@ from agents.incident.claims import (
     Similar,
     Where,
 )
-from agents.incident.evidence import QuestionKind
+from agents.incident.evidence import CUT, QuestionKind
 from agents.incident.finding import Dropped
 
 Build = Callable[[Offer, Court], Claim | Dropped]

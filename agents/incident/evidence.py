@@ -49,6 +49,10 @@ class Status(StrEnum):
     ERROR = "error"
 
 
+CUT = frozenset({Status.TRUNCATED, Status.PARTIAL})
+"""An answer that holds less than was asked for."""
+
+
 class Reading(StrEnum):
     """What a status lets us say."""
 

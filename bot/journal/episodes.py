@@ -41,11 +41,10 @@ def apply(
     grouping: Grouping,
     windows: Sequence[Maintenance] | None = None,
     seen: datetime | None = None,
-) -> IncidentId | None:
-    """Take one alert in: the incident it belongs to, ``None`` where it opens and changes none.
+) -> Sequence[IncidentId]:
+    """Take one alert in: every incident it belongs to, none where it opens and changes none; the newest last.
 
-    The same identity in another environment is another alert. An end that names no environment ends all of them;
-    the incident is that of the newest.
+    The same identity in another environment is another alert. An end that names no environment ends all of them.
 
     Args:
         windows: Maintenance that goes on now, where the caller has read it for several alerts.
@@ -56,9 +55,11 @@ def apply(
     if alert.environment is None and service is not None:
         alert = replace(alert, environment=service.environment)
     if alert.environment is None and alert.status is AlertStatus.RESOLVED:
-        for environment in _firing_in(tx, alert):
-            _apply(tx, replace(alert, environment=environment), grouping, windows, seen)
-    return _apply(tx, alert, grouping, windows, seen)
+        each = [replace(alert, environment=name) for name in _firing_in(tx, alert)]
+    else:
+        each = []
+    found = [_apply(tx, one, grouping, windows, seen) for one in (*each, alert)]
+    return [incident_id for incident_id in found if incident_id is not None]
 
 
 def _firing_in(tx: Tx, alert: Alert) -> Sequence[str]:

@@ -268,6 +268,7 @@ action_runs = Table(
     Column("state_since", Instant, nullable=False),
     Column("reason", Text, nullable=False, default=""),
     Index("ix_action_runs_state", "state"),
+    Index("ix_action_runs_incident_id", "incident_id"),
 )
 
 approvals = Table(

@@ -423,7 +423,7 @@ def test_what_was_heard_since_a_delivery_had_its_turn_is_newer(desk: Desk) -> No
     desk.take(quick, status=RESOLVED)
     with desk.journal.write("test.again") as tx:
         early, late = tx.now - HOUR, tx.now + HOUR
-        assert episodes.apply(tx, an_alert(started_at=NOON + MINUTE), quick, seen=early) == incident_id
+        assert episodes.apply(tx, an_alert(started_at=NOON + MINUTE), quick, seen=early) == [incident_id]
     assert desk.rows()[-1]["state"] == "ended"
     assert desk.told(incident_id)[-1] == "alert.late"
     with desk.journal.write("test.again") as tx:

@@ -20,7 +20,7 @@ from agents.triage import Knowledge
 from bot import taking, walk
 from bot.configuration import Source
 from bot.grouping import Grouping, Rules
-from bot.journal import episodes, evidence, incidents, intake, runs
+from bot.journal import approvals, episodes, evidence, incidents, intake, runs
 from bot.journal import tables as t
 from bot.journal.intake import Delivery
 from bot.journal.journal import Journal
@@ -232,6 +232,20 @@ def test_a_question_is_withdrawn_at_the_end_and_asked_again_when_the_alert_comes
         found = runs.of_incident(tx, incident_id)
     assert [r.state for r in found] == [A.CANCELLED, A.AWAITING_APPROVAL]
     assert {r.proposal.action for r in found} == {"restart_replica"}
+
+
+def test_an_end_that_names_no_environment_withdraws_the_questions_of_all(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = made(journal)
+    with journal.write("test.fires") as tx:
+        both = [take(tx, parts.grouping, environment=name, service=None) for name in ("staging", "prod")]
+    withdrawn: list[object] = []
+    monkeypatch.setattr(approvals, "cancel_open", lambda _, incident_id, __: withdrawn.append(incident_id))
+    with journal.write("test.resolved") as tx:
+        taking._apply(tx, [an_alert(environment=None, service=None, status=AlertStatus.RESOLVED)], parts)
+    assert len(both) == 2
+    assert set(withdrawn) == set(both)
 
 
 def test_a_question_that_was_answered_no_is_not_asked_again_by_another_bell(journal: Journal) -> None:

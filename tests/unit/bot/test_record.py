@@ -53,7 +53,7 @@ def diagnosed(journal: Journal, recording: Recording) -> IncidentId:
     knowledge = replay.knowledge_of(recording)
     parts = TriageParts(**_parts(journal, recording, knowledge=knowledge))
     with journal.write("test.alert") as tx:
-        incident_id = episodes.apply(tx, recording.alerts[0], parts.grouping)
+        (incident_id,) = episodes.apply(tx, recording.alerts[0], parts.grouping)
     assert incident_id is not None
     walk.diagnose(incident_id, parts)
     return incident_id
@@ -131,7 +131,7 @@ def test_every_look_of_the_last_attempt_is_written(journal, tmp_path):
     first, second, _ = given.looks
     early = to.without(replace(given, looks=(first,)), to.asks("pool_waiters"))
     with journal.write("test.alert") as tx:
-        incident_id = episodes.apply(tx, given.alerts[0], Grouping(rules=Rules(), catalogue=given.catalogue))
+        (incident_id,) = episodes.apply(tx, given.alerts[0], Grouping(rules=Rules(), catalogue=given.catalogue))
         assert incident_id is not None
         for number, look in enumerate((early.looks[0], second), start=1):
             one = replace(given, id=incident_id, looks=(look,))
@@ -211,7 +211,7 @@ def _feedback(journal: Journal, incident_id: IncidentId, verdict: str, cause: st
 def test_an_incident_without_a_finding_cannot_be_recorded(journal):
     given = live("quiet-16")
     with journal.write("test.alert") as tx:
-        incident_id = episodes.apply(tx, given.alerts[0], Grouping(rules=Rules(), catalogue=given.catalogue))
+        (incident_id,) = episodes.apply(tx, given.alerts[0], Grouping(rules=Rules(), catalogue=given.catalogue))
     assert incident_id is not None
     with pytest.raises(BadInput, match="no finding yet"):
         recorded(journal, incident_id, given)

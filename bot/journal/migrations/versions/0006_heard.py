@@ -21,9 +21,11 @@ def upgrade() -> None:
     op.add_column("episodes", sa.Column("group_key", sa.String(400), nullable=True))
     op.create_index("ix_episodes_last_seen_at", "episodes", ["last_seen_at"])
     op.create_index("ix_episodes_group", "episodes", ["source", "group_key", "state", "id"])
+    op.create_index("ix_action_runs_incident_id", "action_runs", ["incident_id"])
 
 
 def downgrade() -> None:
+    op.drop_index("ix_action_runs_incident_id", "action_runs")
     op.drop_index("ix_episodes_group", "episodes")
     op.drop_index("ix_episodes_last_seen_at", "episodes")
     with op.batch_alter_table("episodes") as episodes:
