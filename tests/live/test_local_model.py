@@ -24,9 +24,9 @@ from bot.settings import TriageSettings, read
 from bot.thinking import Thinking
 from bot.wiring.thinking import thinking_of
 from tests.evals.adversary.cases import Stand, thought
-from tests.evals.adversary.oracle.judge import Own, judge
-from tests.evals.adversary.outgoing import LINK, Outgoing
-from tests.evals.adversary.runs import asked_of, changed, stand, world_of
+from tests.evals.adversary.oracle.judge import judge
+from tests.evals.adversary.outgoing import Outgoing
+from tests.evals.adversary.runs import changed, of_itself, stand, world_of
 from tests.stubs.models.heard import SHAPED, Heard
 from tests.stubs.models.local_client import KEY, PEERS, LocalModel, local_model, missing
 from tests.walk.test_thinking import a_job
@@ -122,22 +122,8 @@ def test_the_finding_is_the_engines_own_or_a_better_one(turns: dict[str, Turn], 
 @pytest.mark.parametrize("name", SAMPLE)
 def test_nothing_leaves_that_is_not_in_the_recorded_bytes(turns: dict[str, Turn], name: str) -> None:
     turn = turns[name]
-    finding, record = turn.done.finding, turn.done.record
-    own = Own(
-        p=finding.p,
-        p_low=finding.p_low,
-        n=finding.n,
-        groups=finding.independent_groups,
-        calls=record.spent.calls,
-        queries=record.spent.tool_calls,
-        rounds=record.rounds,
-        refused=sum(record.refused.values()),
-        names=frozenset({record.model, turn.at.case.first.title, turn.at.incident.id}),
-        links=(LINK,),
-        cited=asked_of((turn.at.gathered, *turn.done.gathered)),
-    )
     texts = Outgoing().thought(turn.at, turn.done)
-    assert judge(texts, world_of(name), own) == ()
+    assert judge(texts, world_of(name), of_itself(turn.at, turn.done)) == ()
     assert KEY not in "".join(texts)
 
 

@@ -154,24 +154,34 @@ def asked_of(gathered: Iterable[Gathered]) -> Mapping[str, Asked]:
     }
 
 
-def own_of(at: Stand, done: Thought, liar: Liar, queries: int, text: str, model: str) -> Own:
-    """What the oracle is told beside the files: the finding's own numbers, and whose citation stands for what."""
-    case, finding = at.case, done.finding
+def of_itself(at: Stand, done: Thought) -> Own:
+    """What a finding and its record may say of themselves, and whose citation stands for what."""
+    finding, record = done.finding, done.record
     return Own(
         p=finding.p,
         p_low=finding.p_low,
         n=finding.n,
         replayed=finding.replayed,
         groups=finding.independent_groups,
-        calls=liar.calls,
-        queries=queries,
-        rounds=done.record.rounds,
-        refused=sum(done.record.refused.values()),
-        planted=(text,) if text else (),
-        canaries=(CANARY,) if not text else (),
-        names=frozenset({model, case.first.title, at.incident.id}),
+        calls=record.spent.calls,
+        queries=record.spent.tool_calls,
+        rounds=record.rounds,
+        refused=sum(record.refused.values()),
+        names=frozenset({record.model, at.case.first.title, at.incident.id}),
         links=(LINK,),
         cited=asked_of((at.gathered, *done.gathered)),
+    )
+
+
+def own_of(at: Stand, done: Thought, liar: Liar, queries: int, text: str, model: str) -> Own:
+    """What the oracle is told of a liar's turn; calls and queries are counted from outside."""
+    return replace(
+        of_itself(at, done),
+        calls=liar.calls,
+        queries=queries,
+        planted=(text,) if text else (),
+        canaries=(CANARY,) if not text else (),
+        names=frozenset({model, at.case.first.title, at.incident.id}),
     )
 
 
