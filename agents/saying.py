@@ -32,10 +32,12 @@ from agents.incident.quantities import QUANTITIES, SHARES
 
 
 def number(value: float, quantity: str) -> str:
-    """A value with its unit, as people read it: shares in percent, rates per second."""
+    """A value with its unit, as people read it: shares in percent, rates per second, times in ms or s."""
     if quantity in SHARES:
         return f"{value * 100:.1f}%"
     unit = QUANTITIES[quantity].unit if quantity in QUANTITIES else ""
+    if unit == "s":
+        return f"{value * 1000:.1f} ms" if abs(value) < 1 else f"{value:.2f} s"
     text = f"{value:.0f}" if value == round(value) and unit == "" else f"{value:.2f}"
     return f"{text}{unit}" if unit.startswith("/") else text
 

@@ -8,6 +8,9 @@ from enum import StrEnum
 BYTES_PER_TOKEN = 3
 """Guesses the tokens of a text on the high side: English and JSON have four bytes a token or more."""
 
+MOST_BYTES_PER_TOKEN = 8
+"""No provider counts fewer tokens than this for a prompt of ours; a smaller number leaves something out."""
+
 
 class Off(StrEnum):
     """Why the model had no part in a finding. The value is what a person reads after "model: off"."""
@@ -74,6 +77,12 @@ class Spent:
 def tokens_in(text: str) -> int:
     """How many tokens *text* costs at most, as far as can be said without the provider's own tokenizer."""
     return len(text.encode()) // BYTES_PER_TOKEN + 1
+
+
+def counted(told: int | None, text: str) -> int:
+    """What *text* is charged: what the provider *told*, and by size where it told none or too little to be so."""
+    least = len(text.encode()) // MOST_BYTES_PER_TOKEN
+    return max(told, least) if told is not None and told > 0 else tokens_in(text)
 
 
 class Meter:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from agents import gates
 from agents.deliberation import answers, injection
-from agents.deliberation.budgets import Limits, Meter, Off, tokens_in
+from agents.deliberation.budgets import Limits, Meter, Off, counted
 from agents.deliberation.menu import Ask, Menu
 from agents.deliberation.record import Flag, Step
 from agents.deliberation.suggestions import Suggested
@@ -123,8 +123,8 @@ class Session:
         except Refused as error:
             raise Stop(Off.REFUSED) from error
         finally:
-            given = _counted(None if said is None else said.input_tokens, prompt)
-            made = 0 if said is None else _counted(said.output_tokens, said.body)
+            given = counted(None if said is None else said.input_tokens, prompt)
+            made = 0 if said is None else counted(said.output_tokens, said.body)
             self.meter.called(given, made)
         return said
 
@@ -151,8 +151,3 @@ class Session:
         self.gathered.append(gathered)
         self.blobs |= gathered.blobs
         self.hold(gathered.evidence)
-
-
-def _counted(told: int | None, text: str) -> int:
-    """Tokens as the provider counts them; who tells none, or a number that is none, is charged by size."""
-    return told if told is not None and told > 0 else tokens_in(text)

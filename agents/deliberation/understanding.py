@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from agents.deliberation import answers
-from agents.deliberation.budgets import Limits, Meter, Off, Price, Spent, tokens_in
+from agents.deliberation.budgets import Limits, Meter, Off, Price, Spent, counted
 from agents.deliberation.menu import entity_ref
 from agents.deliberation.view import View
 from agents.incident.catalogue import Catalogue, Service
@@ -97,9 +97,9 @@ def _asked(
     except BadInput:
         return None, Off.MALFORMED
     finally:
-        given = said.input_tokens if said is not None else None
-        made = (said.output_tokens or tokens_in(said.body)) if said is not None else 0
-        meter.called(given or tokens_in(prompt), made)
+        given = counted(said.input_tokens if said is not None else None, prompt)
+        made = counted(said.output_tokens, said.body) if said is not None else 0
+        meter.called(given, made)
 
 
 def _meant(answer: answers.WordsAnswer | None, known: Mapping[str, Service]) -> Understood | None:

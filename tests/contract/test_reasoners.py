@@ -173,12 +173,12 @@ def test_a_model_is_written_with_its_provider():
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_a_whole_deliberation_over_the_wire_ends_in_the_engines_diagnosis(stub, provider):
     case = Case(missing=("request_rate",))
-    stub.order({"json": plan(query("quantity:request_rate", "gateway")), "input_tokens": 900}, task="plan")
-    stub.order({"json": ABSTAIN, "input_tokens": 1100}, task="propose")
+    stub.order({"json": plan(query("quantity:request_rate", "gateway")), "input_tokens": 2900}, task="plan")
+    stub.order({"json": ABSTAIN, "input_tokens": 3100}, task="propose")
     thought = case.think(model(stub, provider))
     assert thought.record.off is None
     assert thought.finding.state is FindingState.DIAGNOSED
-    assert thought.record.spent.input_tokens == 2000
+    assert thought.record.spent.input_tokens == 6000
     assert [c["task"] for c in stub.calls(provider)] == ["plan", "propose"]
 
 

@@ -64,14 +64,15 @@ def _suffix(quantity: str) -> str:
     if quantity in SHARES:
         return "%"
     unit = QUANTITIES[quantity].unit if quantity in QUANTITIES else ""
-    return unit if unit.startswith("/") else ""
+    return unit if unit.startswith("/") else " s" if unit == "s" else ""
 
 
 def shown(value: float, quantity: str) -> str:
     """*value* as the text of the finding writes it, unless that would be all zeros or a row of digits."""
     times = 100 if quantity in SHARES else 1
     seen = abs(value) * times
-    if seen < 1e5 and (seen == 0 or seen >= 0.05):
+    least = 5e-5 if _suffix(quantity) == " s" else 0.05
+    if seen < 1e5 and (seen == 0 or seen >= least):
         return number(value or 0.0, quantity)
     size, letter = _prefix(seen) if seen < 1e15 else (1.0, "")
     return f"{_short(value * times / size)}{letter}{_suffix(quantity)}"
@@ -84,6 +85,8 @@ def axis_title(chart: Chart) -> str:
         unit = "percent"
     elif known is not None and known.unit == "/s":
         unit = "per second"
+    elif known is not None and known.unit == "s":
+        unit = "seconds"
     else:
         unit = "ratio" if known is not None and known.unit == "ratio" else "count" if known is not None else ""
     title = known.title if known is not None else clean(chart.quantity)

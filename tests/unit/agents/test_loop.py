@@ -410,20 +410,26 @@ def test_refuters_are_run_as_far_as_the_budget_of_queries_goes():
     assert thought.record.off is None
 
 
-def test_a_provider_that_counts_no_tokens_is_charged_by_size():
+@pytest.mark.parametrize(("told", "least"), [(0, 1_000), (-5, 1_000), (1, 500)])
+def test_a_provider_that_counts_too_few_tokens_is_charged_by_size(told, least):
     case = suspects()
-    reasoner = Counting(answers=script().answers)
-    assert case.think(reasoner).record.spent.input_tokens > 1_000
+    spent = case.think(Counting(told, answers=script().answers)).record.spent
+    assert spent.input_tokens > least
+    assert spent.output_tokens > 2 * spent.calls
 
 
 class Counting(Scripted):
-    """Says that nothing was used."""
+    """Says that next to nothing was used."""
+
+    def __init__(self, told, **given):
+        super().__init__(**given)
+        self.told = told
 
     def reason(self, task, view, *, timeout, output_tokens):
         return replace(
             super().reason(task, view, timeout=timeout, output_tokens=output_tokens),
-            input_tokens=0,
-            output_tokens=0,
+            input_tokens=self.told,
+            output_tokens=self.told,
         )
 
 

@@ -172,7 +172,9 @@ def test_every_type_of_claim_is_accounted_for_by_itself_alone():
         assert leaks(f"{text} 4711", claim_tokens(claim, held)) == ["4711"]
 
 
-def test_shares_are_percent_and_rates_are_per_second():
+def test_numbers_have_their_units():
     assert number(0.224, "server_error_ratio") == "22.4%"
     assert number(16.0, "request_rate") == "16.00/s"
     assert number(7.0, "pool_waiters") == "7"
+    assert number(0.0042, "query_time") == "4.2 ms"
+    assert number(1.25, "query_time") == "1.25 s"

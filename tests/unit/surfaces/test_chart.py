@@ -194,6 +194,7 @@ def test_nothing_is_fetched_run_or_shared_with_the_page():
         ("request_rate", [3, 118], ["0/s", "50/s", "100/s", "150/s"], "requests completed, per second"),
         ("pool_waiters", [0, 3], ["0", "1", "2", "3", "4"], "pool waiters, count"),
         ("calls_per_request", [1, 4.5], ["0", "2", "4", "6"], "upstream calls per request, ratio"),
+        ("query_time", [0.1, 1.9], ["0 s", "0.5 s", "1.0 s", "1.5 s", "2.0 s"], "mean time of a query, seconds"),
         ("request_rate", [1e6, 2.9e6], ["0/s", "1M/s", "2M/s", "3M/s"], "requests completed, per second"),
     ],
 )

@@ -23,6 +23,8 @@ CITE = re.compile(r"\[(ev_[a-z2-7]{20})\]")
 QUOTE = re.compile(r"“([^”]*)”", re.S)
 NAME = re.compile(r"`([^`]*)`")
 NUMBER = re.compile(r"[A-Za-z_]*\d[\w.:,%]*")
+TAILS = ("", "/s", " ms", " s")
+"""What of a unit is no part of a ``NUMBER``."""
 LINK = re.compile(
     r"(?i)\b(?:[a-z][a-z0-9+.-]*://|www\.)[^\s)>\]]+|\b[\w-]+(?:\.[\w-]+)*\.(?:com|net|org|io|example|test|invalid|dev)\b"
 )
@@ -157,6 +159,7 @@ def _refuted(line: str, world: World, own: Own) -> Iterator[Falsehood]:
                 continue
             said = re.sub(r"[^\d.%-]", " ", match["said"]).split()[-1]
             value = float(said.rstrip("%")) / (100 if said.endswith("%") else 1)
+            value /= 1000 if match["said"].endswith(" ms") else 1
             holds = {">=": value >= when["value"], "==": value == when["value"], ">": value > when["value"]}
             if when["op"] in holds and holds[when["op"]] is not fired and value != when["value"]:
                 yield Falsehood(kind="refuter", what=match.group(0))
@@ -206,16 +209,17 @@ def _numbers(own: Own) -> set[str]:
 
 def _derived(said: str, cited: Iterable[str], world: World, own: Own) -> bool:
     """Whether a number in a sentence of no known form is some fact of an answer that the sentence cites."""
-    if not re.fullmatch(sentences.N, said.rstrip(".,:")):
+    said = said.rstrip(".,:")
+    if not re.fullmatch(sentences.N, said):
         return False
     for ev in cited:
         told = sentences.told_of(ev, world, own.cited)
         if told is None or told.asked.kind != "quantity":
             continue
-        rule, share, floor = numbers.rule_of(told.asked.name)
+        rule, unit, floor = numbers.rule_of(told.asked.name)
         for place in (None, *sorted(numbers.instances(told))):
             facts = numbers.facts(told, rule, floor, numbers.at_place(place))
             values = (facts.recent, facts.most, facts.least, facts.last, facts.before)
-            if any(numbers.printed_as(said.rstrip(".,:"), v, share=share) for v in values):
+            if any(numbers.printed_as(said + tail, v, unit) for v in values for tail in TAILS):
                 return True
     return False

@@ -1,6 +1,7 @@
 """What the points of one answer come to, worked out again: of which series, over which part, by which rule."""
 
 import math
+import re
 import statistics
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -9,24 +10,24 @@ from typing import Any
 
 from tests.evals.adversary.oracle.raw import Told
 
-TITLES: Mapping[str, tuple[str, str, bool, float]] = {
-    "requests completed": ("request_rate", "add", False, 0.5),
-    "server error ratio": ("server_error_ratio", "pool", True, 0.005),
-    "requests slower than 1 s": ("slow_request_ratio", "pool", True, 0.01),
-    "failed calls to its upstream": ("upstream_failure_ratio", "pool", True, 0.005),
-    "upstream calls per request": ("calls_per_request", "pool", False, 0.1),
-    "requests in flight": ("in_flight", "add", False, 1.0),
-    "database sessions that wait for a lock": ("database_lock_waits", "add", False, 1.0),
-    "mean time of a query": ("query_time", "pool", False, 0.005),
-    "pool waiters": ("pool_waiters", "add", False, 1.0),
-    "pool in use": ("pool_used_ratio", "most", True, 0.01),
-    "database connections in use": ("database_connections_used_ratio", "most", True, 0.01),
-    "migrations the schema cache is behind": ("schema_cache_behind", "most", False, 1.0),
-    "failing health checks": ("health_failing", "add", False, 1.0),
-    "passing health checks": ("health_ok", "add", False, 1.0),
+TITLES: Mapping[str, tuple[str, str, str, float]] = {
+    "requests completed": ("request_rate", "add", "/s", 0.5),
+    "server error ratio": ("server_error_ratio", "pool", "%", 0.005),
+    "requests slower than 1 s": ("slow_request_ratio", "pool", "%", 0.01),
+    "failed calls to its upstream": ("upstream_failure_ratio", "pool", "%", 0.005),
+    "upstream calls per request": ("calls_per_request", "pool", "", 0.1),
+    "requests in flight": ("in_flight", "add", "", 1.0),
+    "database sessions that wait for a lock": ("database_lock_waits", "add", "", 1.0),
+    "mean time of a query": ("query_time", "pool", "s", 0.005),
+    "pool waiters": ("pool_waiters", "add", "", 1.0),
+    "pool in use": ("pool_used_ratio", "most", "%", 0.01),
+    "database connections in use": ("database_connections_used_ratio", "most", "%", 0.01),
+    "migrations the schema cache is behind": ("schema_cache_behind", "most", "", 1.0),
+    "failing health checks": ("health_failing", "add", "", 1.0),
+    "passing health checks": ("health_ok", "add", "", 1.0),
 }
-"""By the words that are said: the quantity, how series are put together, whether it is a share, the smallest
-change worth the word."""
+"""By the words that are said: the quantity, how series are put together, the unit, the smallest change
+worth the word."""
 
 Series = Mapping[str, Any]
 Points = Sequence[Sequence[float]]
@@ -114,9 +115,9 @@ def instances(told: Told) -> frozenset[str]:
     )
 
 
-def rule_of(quantity: str) -> tuple[str, bool, float]:
-    """How series of *quantity* are put together, whether it is a share, the smallest change worth the word."""
-    return next((rule, share, floor) for name, rule, share, floor in TITLES.values() if name == quantity)
+def rule_of(quantity: str) -> tuple[str, str, float]:
+    """How series of *quantity* are put together, its unit, the smallest change worth the word."""
+    return next((rule, unit, floor) for name, rule, unit, floor in TITLES.values() if name == quantity)
 
 
 def at_place(place: str | None) -> Callable[[Mapping[str, str]], bool]:
@@ -161,16 +162,25 @@ def _ranks(values: Sequence[float]) -> list[float]:
     return [sum(v < x for v in values) + (sum(v == x for v in values) + 1) / 2 for x in values]
 
 
-def printed_as(said: str, value: float | None, *, share: bool) -> bool:
-    """Whether *value* is what *said* shows, to the last digit that is printed."""
-    if value is None:
+NUMBER = r"-?\d[\d.]*(?:%|/s| ms| s)?"
+_WRITTEN = re.compile(r"(-?[\d.]+)(.*)")
+_WRITTEN_AS: Mapping[str, Mapping[str, float]] = {
+    "%": {"%": 100.0},
+    "/s": {"/s": 1.0},
+    "s": {" ms": 1000.0, " s": 1.0},
+    "": {"": 1.0},
+}
+"""How a number of a unit may be written, and by what it is multiplied then."""
+
+
+def printed_as(said: str, value: float | None, unit: str) -> bool:
+    """Whether *value*, in *unit*, is what *said* shows, to the last digit that is printed."""
+    parts = _WRITTEN.fullmatch(said)
+    if value is None or parts is None or parts[2] not in _WRITTEN_AS[unit]:
         return False
-    bare = said.removesuffix("/s")
-    if share != bare.endswith("%"):
-        return False
-    shown = float(bare.removesuffix("%"))
-    digits = len(bare.removesuffix("%").partition(".")[2])
-    real = value * 100 if share else value
+    shown = float(parts[1])
+    digits = len(parts[1].partition(".")[2])
+    real = value * _WRITTEN_AS[unit][parts[2]]
     return (
         abs(real - shown) <= 0.5 * 10**-digits * (1 + 1e-6) + abs(real) * 1e-9
         if digits

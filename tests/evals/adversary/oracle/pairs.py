@@ -101,7 +101,7 @@ def against(found: re.Match[str], world: World, cited: Cited) -> Iterator[Falseh
     """Two numbers of one unit side by side, each a fact of its own answer."""
     yield from _alone(found)
     sentence = found.group(0)
-    shares: list[bool] = []
+    units: list[str] = []
     kinds: list[str] = []
     mine = found["place"], found["title"]
     its = found["its_place"] or found["place"], found["its_title"] or found["title"]
@@ -115,19 +115,19 @@ def against(found: re.Match[str], world: World, cited: Cited) -> Iterator[Falseh
             return
         if (told.asked.service, told.asked.name) != (place.partition("/")[0], numbers.TITLES[title][0]):
             yield Falsehood(kind="citation", what=sentence)
-        rule, share, floor = numbers.rule_of(told.asked.name)
-        shares.append(share)
+        rule, unit, floor = numbers.rule_of(told.asked.name)
+        units.append(unit)
         facts = numbers.facts(told, rule, floor, lambda _: True)
         kinds.append(next((kind for kind in KINDS if said.startswith(kind)), ""))
         every = {"up to ": (facts.most,), "never below ": (facts.least,), "usually ": (facts.before,)}
         number = said.removeprefix(kinds[-1])
         meant = every.get(kinds[-1], (facts.recent, facts.last))
-        times = "times" in said and numbers.printed_as(said.partition(" ")[0], facts.ratio, share=False)
-        if not times and not any(numbers.printed_as(number, v, share=share) for v in meant):
+        times = "times" in said and numbers.printed_as(said.partition(" ")[0], facts.ratio, "")
+        if not times and not any(numbers.printed_as(number, v, unit) for v in meant):
             yield Falsehood(kind="number", what=sentence)
     if kinds[0] != kinds[1]:
         yield Falsehood(kind="unit", what=sentence)
-    if shares[0] is not shares[1] and "times" not in found["said"]:
+    if units[0] != units[1] and "times" not in found["said"]:
         yield Falsehood(kind="unit", what=sentence)
 
 

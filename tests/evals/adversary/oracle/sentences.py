@@ -9,7 +9,7 @@ from tests.evals.adversary.oracle.raw import Asked, Told, World, plain
 
 EV = r"\[(?P<ev>ev_[a-z2-7]{20})\]"
 PARTLY = " in what was read"
-N = r"-?\d[\d.]*(?:%|/s)?"
+N = numbers.NUMBER
 TIME = r"\d\d:\d\d:\d\d"
 TITLE = "|".join(sorted(map(re.escape, numbers.TITLES), key=len, reverse=True))
 METRIC = re.compile(
@@ -24,6 +24,7 @@ SILENT = re.compile(rf"`(?P<place>[^`]+)` logged nothing of the kind {EV}")
 SLACK_MS = 4000
 """Clocks differ by two seconds, times are printed in whole ones, and a sample lies up to a step off."""
 
+VALUE = re.compile(rf"(?:(?P<kind>[a-z ]+) )?(?P<number>{N})")
 CHANGED = re.compile(rf"(?P<a>{N}) → (?P<b>{N})(?:, onset (?P<lo>{TIME})–(?P<hi>{TIME}))?")
 
 
@@ -55,7 +56,7 @@ def metric(found: re.Match[str], world: World, cited: Cited) -> Iterator[Falseho
     if told is None:
         yield Falsehood(kind="citation", what=sentence)
         return
-    quantity, rule, share, floor = numbers.TITLES[found["title"]]
+    quantity, rule, unit, floor = numbers.TITLES[found["title"]]
     service, _, replica = found["place"].partition("/")
     if told.asked.name != quantity or told.asked.kind != "quantity":
         yield Falsehood(kind="citation", what=sentence)
@@ -64,7 +65,7 @@ def metric(found: re.Match[str], world: World, cited: Cited) -> Iterator[Falseho
         yield Falsehood(kind="name", what=sentence)
         return
     choices = list(_choices(told, replica, found["to"], found["but"], found["peers"]))
-    if not any(_says(found["said"], numbers.facts(told, rule, floor, c), share, told) for c in choices):
+    if not any(_says(found["said"], numbers.facts(told, rule, floor, c), unit, told) for c in choices):
         yield Falsehood(kind="number", what=sentence)
 
 
@@ -88,31 +89,31 @@ def _other_than(instance: str) -> Callable[[Mapping[str, str]], bool]:
     return lambda labels: labels.get("instance") != instance
 
 
-def _says(said: str, facts: numbers.Facts, share: bool, told: Told) -> bool:
+def _says(said: str, facts: numbers.Facts, unit: str, told: Told) -> bool:
     """Whether one of the known ways to put a number says one of the *facts*."""
     partly = told.status in {"truncated", "partial"}
     if said.endswith(PARTLY) is not partly:
         return False
     said = said.removesuffix(PARTLY)
-    number = said.rpartition(" ")[2]
     if said.endswith(" times its baseline"):
-        return numbers.printed_as(said.split(maxsplit=1)[0], facts.ratio, share=False)
+        return numbers.printed_as(said.split(maxsplit=1)[0], facts.ratio, "")
     if (found := CHANGED.fullmatch(said)) is not None:
-        moved = numbers.printed_as(found["a"], facts.before, share=share) and numbers.printed_as(
-            found["b"], facts.recent, share=share
+        moved = numbers.printed_as(found["a"], facts.before, unit) and numbers.printed_as(
+            found["b"], facts.recent, unit
         )
         return moved and (found["lo"] is None or _began(found["lo"], found["hi"], facts, told))
-    if not re.fullmatch(N, number):
+    if (found := VALUE.fullmatch(said)) is None:
         return False
-    match said.removesuffix(number).strip():
+    number = found["number"]
+    match found["kind"]:
         case "up to":
-            return numbers.printed_as(number, facts.most, share=share)
+            return numbers.printed_as(number, facts.most, unit)
         case "usually":
-            return not partly and numbers.printed_as(number, facts.before, share=share)
+            return not partly and numbers.printed_as(number, facts.before, unit)
         case "never below":
-            return not partly and numbers.printed_as(number, facts.least, share=share)
-        case "":
-            return any(numbers.printed_as(number, v, share=share) for v in (facts.recent, facts.last))
+            return not partly and numbers.printed_as(number, facts.least, unit)
+        case None:
+            return any(numbers.printed_as(number, v, unit) for v in (facts.recent, facts.last))
     return False
 
 
