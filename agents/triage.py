@@ -1,6 +1,6 @@
 """Incident, Evidence → Finding: every signature on every entity, through the gates, or an honest abstention."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -208,11 +208,20 @@ def _send(finding: Finding, bench: Bench) -> Finding:
     """*finding* with its text, parsed again before it leaves (G14); a leak stops the text, not the incident."""
     finding = replace(finding, claims=tuple(grounded(s, bench.readers) for s in finding.claims))
     rendered = render(finding)
-    escaped = leaks(rendered.text, allowed(rendered, dict(bench.readers)))
+    known = allowed(rendered, dict(bench.readers))
+    texts = (rendered.text, *(s.text for s in rendered.claims), *(r.text for r in rendered.refuters))
+    escaped = sorted({e for text in texts for e in leaks(text, known)})
     if not escaped:
         return rendered
     return replace(
         rendered,
         text="This finding's text was withheld: it said something no stored fact accounts for.",
+        claims=tuple(replace(s, text=_held_back(s.text, known)) for s in rendered.claims),
+        refuters=tuple(replace(r, text=_held_back(r.text, known)) for r in rendered.refuters),
         dropped=(*rendered.dropped, Dropped(code="RENDER_LEAK", what=", ".join(escaped))),
     )
+
+
+def _held_back(text: str, known: Collection[str]) -> str:
+    """One sentence of a finding whose text is withheld: other messages and the page show it by itself."""
+    return "withheld: it said something no stored fact accounts for" if leaks(text, known) else text

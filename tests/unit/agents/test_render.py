@@ -101,6 +101,26 @@ def test_a_claim_whose_words_lie_about_its_value_is_withheld(monkeypatch):
     assert "up to 700" in store.finding().text, "without G14 the lie leaves: it is G14 that stops it"
 
 
+def test_a_sentence_that_lies_is_withheld_wherever_it_stands_by_itself(monkeypatch):
+    store = world.pool_leak()
+    true = store.finding()
+    assert true.refuters
+
+    def lying(finding):
+        said = tuple(Said(claim=s.claim, text=s.text.replace("up to 7", "up to 700")) for s in finding.claims)
+        ruled = tuple(replace(r, text=f"{r.text} (it was 777 yesterday)") for r in finding.refuters)
+        return replace(render(finding), claims=said, refuters=ruled)
+
+    monkeypatch.setattr("agents.triage.render", lying)
+    finding = store.finding()
+    assert "withheld" in finding.text
+    assert "RENDER_LEAK" in {d.code for d in finding.dropped}
+    kept = [(s.text, was.text) for s, was in zip(finding.claims, true.claims, strict=True)]
+    assert {text for text, was in kept if "up to 7" not in was} == {was for _, was in kept if "up to 7" not in was}
+    assert all(text.startswith("withheld") for text, was in kept if "up to 7" in was)
+    assert all(r.text.startswith("withheld") for r in finding.refuters)
+
+
 @given(st.text(max_size=200))
 def test_a_quote_cannot_end_early(text):
     assert tokens(f"x {quoted(text)} y") == {quoted(text)[1:-1]}
