@@ -3,6 +3,7 @@
 The first word on a card is never waited for: the turn is a further look, begun when the engine's finding is out.
 """
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from datetime import timedelta
@@ -24,8 +25,8 @@ from bot.journal import evidence, spending
 from bot.journal.journal import Tx
 from bot.wiring.parts import TriageParts
 
-Ran = Callable[[set[Question], timedelta | None], Gathered]
-"""Runs questions through the probes, looking so far back, or as triage does."""
+Ran = Callable[[set[Question], timedelta | None, timedelta], Gathered]
+"""Runs questions through the probes, looking so far back, or as triage does; in so much time at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,16 +51,23 @@ def with_thinking(parts: TriageParts, thinking: Thinking) -> ThinkingParts:
     return ThinkingParts(**{f.name: getattr(parts, f.name) for f in fields(parts)}, thinking=thinking)
 
 
-def think(incident: Incident, finding: Finding, held: Sequence[Evidence], parts: TriageParts, ran: Ran) -> Finding:
-    """*finding* after the model's turn, if this look is its turn; else as it is. What it took is written down."""
+def think(
+    incident: Incident, finding: Finding, held: Sequence[Evidence], parts: TriageParts, ran: Ran
+) -> Finding | None:
+    """*finding* after the model's turn, if this look is its turn; else as it is. What it took is written down.
+
+    ``None`` while another worker has the turn: what comes of this look is that one's to say.
+    """
     if not isinstance(parts, ThinkingParts):
         return finding
     with parts.journal.write("thinking.begun") as tx:
         turn = spending.begin(tx, incident, parts.thinking.limits.wall_clock)
     if turn is None:
         return finding
+    if turn.standing is spending.Standing.TAKEN:
+        return None
     thinking = parts.thinking
-    if turn.interrupted:
+    if turn.standing is spending.Standing.BROKEN_OFF:
         thought = Thought(finding=finding, record=_broken_off(finding, thinking))
     else:
         thought = deliberate(
@@ -110,13 +118,16 @@ def engine(incident: Incident, parts: TriageParts, ran: Ran) -> Engine:
             at=now(),
         )
 
-    def ask(asks: Sequence[Ask], _left: timedelta) -> Gathered:
+    def ask(asks: Sequence[Ask], left: timedelta) -> Gathered:
         """The engine's own questions together, then the others, as far back as the farthest of them."""
+        ends = time.monotonic() + left.total_seconds()
         own = {a.question for a in asks if a.back is None}
         others = [a for a in asks if a.back is not None]
-        got = [ran(own, incident.window)] if own else []
+        got = [ran(own, incident.window, left)] if own else []
         if others:
-            got.append(ran({a.question for a in others}, max(a.back for a in others if a.back is not None)))
+            back = max(a.back for a in others if a.back is not None)
+            rest = timedelta(seconds=max(ends - time.monotonic(), 0))
+            got.append(ran({a.question for a in others}, back, rest))
         return Gathered(
             evidence=tuple(e for g in got for e in g.evidence),
             blobs={digest: data for g in got for digest, data in g.blobs.items()},

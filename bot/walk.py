@@ -129,13 +129,16 @@ def _report(
             "triage.looked_again", incident_id=incident.id, state=finding.state.value, look=finding.look
         )
         return
-    finding = think(
+    heard = think(
         incident,
         finding,
         held,
         parts,
-        lambda further, span: _gather(further, incident, parts, span, FetchedBy.MODEL_PLAN),
+        lambda further, span, left: _gather(further, incident, parts, span, FetchedBy.MODEL_PLAN, left),
     )
+    if heard is None:
+        return
+    finding = heard
     with parts.journal.write("finding") as tx:
         incident = incidents.load(tx, incident.id, lock=True)
         if incident.state is not S.TRIAGING or incident.look != finding.look:
@@ -170,6 +173,7 @@ def _gather(
     parts: TriageParts,
     span: timedelta | None = None,
     fetched_by: FetchedBy = FetchedBy.ENGINE,
+    left: timedelta | None = None,
 ) -> Gathered:
     end, interval = now(), parts.knowledge.catalogue.telemetry_interval
     back = max(span or HISTORY * interval, HISTORY * interval)
@@ -179,7 +183,7 @@ def _gather(
         catalogue=parts.knowledge.catalogue,
         probes=parts.probes,
         window=Window(start=end - back, end=end, recent=_recent(parts)),
-        budget=parts.budget,
+        budget=parts.budget if left is None else min(parts.budget, left),
         scope=parts.knowledge.catalogue.scope_of(incident.service, incident.environment),
         fetched_by=fetched_by,
     )

@@ -11,6 +11,9 @@ BYTES_PER_TOKEN = 3
 MOST_BYTES_PER_TOKEN = 8
 """No provider counts fewer tokens than this for a prompt of ours; a smaller number leaves something out."""
 
+MOST_TOKENS = 100_000_000
+"""More than any call can take: what tells more tells nonsense."""
+
 
 class Off(StrEnum):
     """Why the model had no part in a finding. The value is what a person reads after "model: off"."""
@@ -76,13 +79,19 @@ class Spent:
 
 def tokens_in(text: str) -> int:
     """How many tokens *text* costs at most, as far as can be said without the provider's own tokenizer."""
-    return len(text.encode()) // BYTES_PER_TOKEN + 1
+    return _size(text) // BYTES_PER_TOKEN + 1
 
 
-def counted(told: int | None, text: str) -> int:
-    """What *text* is charged: what the provider *told*, and by size where it told none or too little to be so."""
-    least = len(text.encode()) // MOST_BYTES_PER_TOKEN
-    return max(told, least) if told is not None and told > 0 else tokens_in(text)
+def counted(told: object, text: str) -> int:
+    """What *text* is charged: what the server *told*; by size where that is no count, or too small to be one."""
+    if type(told) is not int or not 0 < told <= MOST_TOKENS:
+        return tokens_in(text)
+    return max(told, _size(text) // MOST_BYTES_PER_TOKEN)
+
+
+def _size(text: str) -> int:
+    """Bytes; half a character, as an answer that was cut may end in, counts too."""
+    return len(text.encode(errors="surrogatepass"))
 
 
 class Meter:

@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 
 from agents import gates
 from agents.deliberation import answers, injection
-from agents.deliberation.budgets import Limits, Meter, Off, counted
+from agents.deliberation.budgets import Limits, Meter, Off
+from agents.deliberation.calling import call
 from agents.deliberation.menu import Ask, Menu
 from agents.deliberation.record import Flag, Step
 from agents.deliberation.suggestions import Suggested
@@ -14,7 +15,7 @@ from agents.deliberation.view import View
 from agents.facts import Reader
 from agents.gather import Gathered
 from agents.hypotheses import Hypothesis, ranked, weigh_all
-from agents.incident.errors import BadInput, Refused, Transient
+from agents.incident.errors import BadInput
 from agents.incident.evidence import Evidence
 from agents.incident.finding import Dropped, Finding
 from agents.incident.incident import Incident
@@ -111,21 +112,16 @@ class Session:
             raise Stop(off)
         if suspicious(prompt):
             raise Stop(Off.SECRET)
-        said = None
-        try:
-            said = self.reasoner.reason(
-                task, view, timeout=self.meter.timeout, output_tokens=self.limits.output_tokens
-            )
-        except TimeoutError as error:
-            raise Stop(Off.WALL_CLOCK if self.meter.left <= timedelta(0) else Off.SLOW) from error
-        except Transient as error:
-            raise Stop(Off.UNREACHABLE) from error
-        except Refused as error:
-            raise Stop(Off.REFUSED) from error
-        finally:
-            given = counted(None if said is None else said.input_tokens, prompt)
-            made = 0 if said is None else counted(said.output_tokens, said.body)
-            self.meter.called(given, made)
+        said = call(
+            self.reasoner,
+            task,
+            view,
+            prompt=prompt,
+            meter=self.meter,
+            output_tokens=self.limits.output_tokens,
+        )
+        if isinstance(said, Off):
+            raise Stop(said)
         return said
 
     def answer(self, task: Task, kind: type[answers.A], view: View) -> answers.A:

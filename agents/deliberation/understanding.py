@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from agents.deliberation import answers
-from agents.deliberation.budgets import Limits, Meter, Off, Price, Spent, counted
+from agents.deliberation.budgets import Limits, Meter, Off, Price, Spent
+from agents.deliberation.calling import call
 from agents.deliberation.menu import entity_ref
 from agents.deliberation.view import View
 from agents.incident.catalogue import Catalogue, Service
-from agents.incident.errors import BadInput, Refused, Transient
+from agents.incident.errors import BadInput
 from agents.incident.quantities import QUANTITIES
 from agents.incident.redaction import suspicious
 from agents.ports import Reasoner, Task
@@ -79,27 +80,12 @@ def understand(words: str, catalogue: Catalogue, *, reasoner: Reasoner, timeout:
 def _asked(
     prompt: str, view: View, reasoner: Reasoner, meter: Meter, limits: Limits
 ) -> tuple[answers.WordsAnswer | None, Off | None]:
-    said = None
+    most = min(limits.output_tokens, OUTPUT_TOKENS)
     try:
-        said = reasoner.reason(
-            Task.WORDS,
-            view,
-            timeout=meter.timeout,
-            output_tokens=min(limits.output_tokens, OUTPUT_TOKENS),
-        )
-        return answers.read(answers.WordsAnswer, said.body), None
-    except TimeoutError:
-        return None, Off.SLOW
-    except Transient:
-        return None, Off.UNREACHABLE
-    except Refused:
-        return None, Off.REFUSED
+        said = call(reasoner, Task.WORDS, view, prompt=prompt, meter=meter, output_tokens=most)
+        return (None, said) if isinstance(said, Off) else (answers.read(answers.WordsAnswer, said.body), None)
     except BadInput:
         return None, Off.MALFORMED
-    finally:
-        given = counted(said.input_tokens if said is not None else None, prompt)
-        made = counted(said.output_tokens, said.body) if said is not None else 0
-        meter.called(given, made)
 
 
 def _meant(answer: answers.WordsAnswer | None, known: Mapping[str, Service]) -> Understood | None:

@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import func, select
 
-from agents.deliberation.budgets import Spent
+from agents.deliberation.budgets import Off, Spent
 from agents.deliberation.record import Deliberation
 from agents.incident.ids import IncidentId
 from agents.incident.incident import Incident
@@ -19,12 +20,20 @@ DUE, BEGUN, DONE = "due", "begun", "done"
 MODEL_HEARD, MODEL_OFF = "model.heard", "model.off"
 
 
+class Standing(StrEnum):
+    """Whose a model's turn is: ours, another worker's who is still in it, or nobody's who began it."""
+
+    OURS = "ours"
+    TAKEN = "taken"
+    BROKEN_OFF = "broken off"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
-    """A model's turn in a look: what the incident took before, and whether an earlier try broke off."""
+    """A model's turn in a look, and what the incident took before."""
 
     before: Spent
-    interrupted: bool
+    standing: Standing
 
 
 def order(tx: Tx, incident: Incident) -> bool:
@@ -48,49 +57,56 @@ def begin(tx: Tx, incident: Incident, lasts: timedelta) -> Turn | None:
 
     A turn that was begun and never ended is not taken again: what it cost is not known.
     """
-    row = tx.one(select(t.deliberations.c.state).where(*_this(incident), t.deliberations.c.look == incident.look))
+    c = t.deliberations.c
+    row = tx.one(select(c.state, c.begun_at).where(*_this(incident), c.look == incident.look).with_for_update())
     if row is None or row["state"] == DONE:
         return None
-    began = tx.changed(
-        t.deliberations.update()
-        .where(*_this(incident), t.deliberations.c.state == DUE)
-        .values(state=BEGUN, begun_at=tx.now)
-    )
+    before = spent(tx, incident.id)
+    if row["state"] == BEGUN:
+        lasting = tx.now - row["begun_at"] <= lasts
+        return Turn(before=before, standing=Standing.TAKEN if lasting else Standing.BROKEN_OFF)
+    tx.run(t.deliberations.update().where(*_this(incident)).values(state=BEGUN, begun_at=tx.now))
     tx.run(t.incidents.update().where(t.incidents.c.id == incident.id).values(heartbeat_at=tx.now + lasts))
-    return Turn(before=spent(tx, incident.id), interrupted=not began)
+    return Turn(before=before, standing=Standing.OURS)
 
 
 def finish(tx: Tx, record: Deliberation) -> None:
-    """Write down what came of a turn, and one line of the incident's history."""
-    took = record.spent
+    """Write down what came of a turn, and one line of the incident's history.
+
+    Of a turn that was given up meanwhile only what it took is added: somebody has gone on without it.
+    """
+    took = _took(record.spent)
+    this = (t.deliberations.c.incident_id == record.incident_id, t.deliberations.c.attempt == record.attempt)
+    row = tx.one(select(t.deliberations.c.state).where(*this).with_for_update())
+    if row is not None and row["state"] == DONE:
+        if record.off is not Off.INTERRUPTED:
+            tx.run(t.deliberations.update().where(*this).values(**took))
+        return
+    off = record.off.name.lower() if record.off is not None else None
     tx.run(
         t.deliberations.update()
-        .where(
-            t.deliberations.c.incident_id == record.incident_id,
-            t.deliberations.c.attempt == record.attempt,
-        )
-        .values(
-            state=DONE,
-            model=record.model,
-            off=record.off.name.lower() if record.off is not None else None,
-            calls=took.calls,
-            tool_calls=took.tool_calls,
-            input_tokens=took.input_tokens,
-            output_tokens=took.output_tokens,
-            took_ms=round(took.seconds * 1000),
-            cost_microusd=None if took.cost_usd is None else round(took.cost_usd * 1_000_000),
-            record=dump(record),
-            done_at=tx.now,
-        )
+        .where(*this)
+        .values(state=DONE, model=record.model, off=off, **took, record=dump(record), done_at=tx.now)
     )
     tx.event(
         record.incident_id,
         "model",
         MODEL_HEARD if record.off is None else MODEL_OFF,
         **({} if record.off is None else {"reason": record.off.name.lower()}),
-        calls=took.calls,
+        calls=record.spent.calls,
         suspected_injection=record.suspected_injection,
     )
+
+
+def _took(spent: Spent) -> dict[str, int | None]:
+    return {
+        "calls": spent.calls,
+        "tool_calls": spent.tool_calls,
+        "input_tokens": spent.input_tokens,
+        "output_tokens": spent.output_tokens,
+        "took_ms": round(spent.seconds * 1000),
+        "cost_microusd": None if spent.cost_usd is None else round(spent.cost_usd * 1_000_000),
+    }
 
 
 def spent(tx: Tx, incident_id: IncidentId) -> Spent:

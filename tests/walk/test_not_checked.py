@@ -153,7 +153,7 @@ def test_the_engine_that_judges_for_a_model_gives_the_reasons(journal):
     with journal.read() as tx:
         incident = incidents.load(tx, incident_id)
 
-    def nothing(_asked: set[Question], _back: timedelta | None) -> Gathered:
+    def nothing(_asked: set[Question], _back: timedelta | None, _left: timedelta) -> Gathered:
         return Gathered(evidence=(), blobs={}, unasked={})
 
     assert says(thinking.engine(incident, parts, nothing).judge((), parts.read_blob))

@@ -5,18 +5,23 @@ import os
 import shutil
 import subprocess
 import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from sqlalchemy import select
 
 from agents import gather as gathering
 from agents.deliberation.budgets import Limits, Off, Price, Spent
+from agents.deliberation.menu import Ask
 from agents.deliberation.record import Deliberation, Flag
+from agents.gather import Gathered
 from agents.incident.errors import Transient
-from agents.incident.evidence import FetchedBy
+from agents.incident.evidence import FetchedBy, Question, QuestionKind
 from agents.incident.finding import Finding, FindingState
 from agents.incident.ids import FindingId, IncidentId
 from agents.incident.incident import Incident
@@ -31,6 +36,7 @@ from bot.journal.journal import Journal
 from bot.surfaces import thoughts
 from bot.surfaces.accounted import Accounted
 from bot.thinking import Thinking, with_thinking
+from bot.thinking import engine as thinking_engine
 from tests.builders import open_incident
 from tests.stubs.models.client import ModelsStub
 from tests.walk.test_take_in import made
@@ -130,9 +136,11 @@ def test_what_a_model_asks_for_is_kept_as_asked_for_by_it(
     journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[FetchedBy] = []
+    budgets: list[timedelta] = []
 
     def noted(*questions: Any, **named: Any) -> Any:
         asked.append(named["fetched_by"])
+        budgets.append(named["budget"])
         return gathering.gather(*questions, **named)
 
     class Asks(Abstains):
@@ -155,11 +163,13 @@ def test_what_a_model_asks_for_is_kept_as_asked_for_by_it(
 
     monkeypatch.setattr(walk, "gather", noted)
     incident_id = opened(journal)
-    parts = with_thinking(made(journal), thinking(Asks()))
+    most = made(journal).budget / 2
+    parts = with_thinking(made(journal), thinking(Asks(), limits=Limits(wall_clock=most)))
     walk.diagnose(incident_id, parts)
     assert asked == [FetchedBy.ENGINE]
     walk.diagnose(incident_id, parts)
-    assert FetchedBy.MODEL_PLAN in asked
+    assert asked[-1] is FetchedBy.MODEL_PLAN
+    assert budgets[-1] < most < budgets[0], "a model's questions get what is left of its wall clock"
 
 
 def test_a_turn_comes_once_an_attempt(journal: Journal) -> None:
@@ -187,14 +197,125 @@ def test_a_turn_that_broke_off_is_not_paid_for_twice(journal: Journal) -> None:
     walk.diagnose(incident_id, parts)
     with journal.write("test.killed") as tx:
         turn = spending.begin(tx, incidents.load(tx, incident_id), timedelta(seconds=1))
+        tx.run(t.deliberations.update().values(begun_at=tx.now - timedelta(minutes=10)))
     assert turn is not None
-    assert not turn.interrupted
+    assert turn.standing is spending.Standing.OURS
     walk.diagnose(incident_id, parts)
     record = recorded(journal, incident_id)
     assert record is not None
     assert record.off is Off.INTERRUPTED
     assert reasoner.asked == []
     assert loaded(journal, incident_id).state is S.NEEDS_HUMAN
+
+
+class Meanwhile(Abstains):
+    """Another job for the same incident comes while this model thinks."""
+
+    def __init__(self, other: Callable[[], None]) -> None:
+        super().__init__()
+        self.other = other
+
+    def reason(self, task: Task, view: Any, *, timeout: timedelta, output_tokens: int) -> Reasoned:
+        if not self.asked:
+            self.other()
+        return super().reason(task, view, timeout=timeout, output_tokens=output_tokens)
+
+
+def test_a_second_job_leaves_a_turn_to_the_worker_that_is_in_it(journal: Journal) -> None:
+    incident_id, second = opened(journal), Abstains()
+    parts = with_thinking(made(journal), thinking(second))
+    first = Meanwhile(lambda: walk.diagnose(incident_id, parts))
+    walk.diagnose(incident_id, parts)
+    walk.diagnose(incident_id, with_thinking(made(journal), thinking(first)))
+    record = recorded(journal, incident_id)
+    assert record is not None
+    assert record.off is None
+    assert record.finding_id == found(journal, incident_id)[-1].id
+    assert second.asked == []
+    with journal.read() as tx:
+        assert [e["kind"] for e in tx.all(select(t.events)) if e["kind"].startswith("model")] == ["model.heard"]
+
+
+def test_a_turn_that_was_given_up_and_ends_after_all_adds_what_it_took(journal: Journal) -> None:
+    incident_id = opened(journal)
+    parts = with_thinking(made(journal), thinking())
+
+    def given_up() -> None:
+        with journal.write("test.late") as tx:
+            tx.run(t.deliberations.update().values(begun_at=tx.now - timedelta(minutes=10)))
+        walk.diagnose(incident_id, parts)
+
+    walk.diagnose(incident_id, parts)
+    walk.diagnose(incident_id, with_thinking(made(journal), thinking(Meanwhile(given_up))))
+    record = recorded(journal, incident_id)
+    assert record is not None
+    assert record.off is Off.INTERRUPTED
+    assert record.finding_id == found(journal, incident_id)[-1].id
+    with journal.read() as tx:
+        assert spending.spent(tx, incident_id).calls == 2
+
+
+def test_what_broke_off_does_not_write_over_what_ended(journal: Journal) -> None:
+    incident_id = opened(journal)
+    parts = with_thinking(made(journal), thinking())
+    for _ in range(2):
+        walk.diagnose(incident_id, parts)
+    record = recorded(journal, incident_id)
+    assert record is not None
+    with journal.write("test.late") as tx:
+        spending.finish(tx, replace(record, off=Off.INTERRUPTED, spent=Spent()))
+        assert spending.spent(tx, incident_id).calls == 2
+    assert recorded(journal, incident_id) == record
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        Reasoned(body='{"a":"\ud83d"}'),
+        Reasoned(body='{"a":"\ud83d"}', input_tokens=10, output_tokens=10),
+        Reasoned(body="x", input_tokens=10**30, output_tokens=2**63),
+        Reasoned(body="x", input_tokens=10**400, output_tokens=1),
+        Reasoned(body="x", input_tokens=cast("int", "abc"), output_tokens=cast("int", [1])),
+        Reasoned(body="x", input_tokens=cast("int", float("inf")), output_tokens=cast("int", True)),
+    ],
+    ids=["half-a-character", "half-and-counted", "huge", "larger-than-a-float", "no-numbers", "infinite"],
+)
+def test_nonsense_from_a_server_costs_the_finding_nothing(journal: Journal, said: Reasoned) -> None:
+    class Says(Abstains):
+        def reason(self, task: Task, view: Any, *, timeout: timedelta, output_tokens: int) -> Reasoned:
+            return said
+
+    incident_id = opened(journal)
+    parts = with_thinking(made(journal), thinking(Says()))
+    for _ in range(2):
+        walk.diagnose(incident_id, parts)
+    record = recorded(journal, incident_id)
+    assert record is not None
+    assert record.off is Off.MALFORMED
+    assert 0 < record.spent.input_tokens < 10_000
+    assert loaded(journal, incident_id).state is S.NEEDS_HUMAN
+
+
+def test_what_a_model_asks_for_takes_no_longer_than_is_left(journal: Journal) -> None:
+    incident_id = opened(journal)
+    lefts: list[timedelta] = []
+
+    def ran(_asked: set[Question], _back: timedelta | None, left: timedelta) -> Gathered:
+        lefts.append(left)
+        time.sleep(0.2)
+        return Gathered(evidence=(), blobs={}, unasked={})
+
+    engine = thinking_engine(loaded(journal, incident_id), made(journal), ran)
+    asked = Question(kind=QuestionKind.QUANTITY, environment="demo", service="checkout", name="in_flight")
+    engine.ask(
+        (Ask(question=asked, back=None), Ask(question=asked, back=timedelta(hours=1))), timedelta(seconds=1)
+    )
+    assert lefts[0] == timedelta(seconds=1)
+    assert timedelta(0) <= lefts[1] <= timedelta(seconds=0.8)
+    engine.ask(
+        (Ask(question=asked, back=None), Ask(question=asked, back=timedelta(hours=1))), timedelta(seconds=0.1)
+    )
+    assert lefts[3] == timedelta(0)
 
 
 def test_nobody_else_is_rung_while_a_turn_lasts(journal: Journal) -> None:

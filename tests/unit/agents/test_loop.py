@@ -229,6 +229,20 @@ def test_a_call_that_would_end_over_the_limit_is_not_begun():
     assert thought.record.spent.input_tokens <= 3_000
 
 
+@pytest.mark.parametrize("error", [TimeoutError("late"), BadInput("not to be read")])
+def test_an_answer_that_never_came_is_charged_as_if_all_of_it_was_written(error):
+    limits = Limits(output_tokens=700)
+    spent = suspects().think(Scripted(answers={Task.PLAN: [error]}), limits, price=CENTS).record.spent
+    assert spent.output_tokens == 700 * spent.calls
+    assert spent.cost_usd == pytest.approx((spent.input_tokens * 10 + spent.output_tokens * 30) / 1e6)
+
+
+def test_a_server_that_cannot_be_reached_is_charged_no_answer():
+    spent = suspects().think(Scripted(answers={Task.PLAN: [Transient("down")]})).record.spent
+    assert spent.output_tokens == 0
+    assert spent.input_tokens > 0
+
+
 def test_a_price_nobody_knows_limits_no_money():
     thought = suspects().think(honest(), Limits(cost_usd=0.0))
     assert thought.record.off is None
