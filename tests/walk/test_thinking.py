@@ -28,6 +28,7 @@ from agents.incident.incident import Incident
 from agents.incident.lifecycle import IncidentState
 from agents.ports import Reasoned, Task
 from agents.reasoners.scripted import Scripted
+from agents.triage import triage
 from bot import walk
 from bot.journal import incidents, spending
 from bot.journal import tables as t
@@ -253,6 +254,22 @@ def test_a_turn_that_was_given_up_and_ends_after_all_adds_what_it_took(journal: 
     assert record.finding_id == found(journal, incident_id)[-1].id
     with journal.read() as tx:
         assert spending.spent(tx, incident_id).calls == 2
+
+
+def test_a_finding_of_a_look_that_another_worker_has_ended_is_not_kept(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    incident_id = opened(journal)
+
+    def overtaken(*asked: Any, **named: Any) -> Any:
+        with journal.write("test.overtaken") as tx:
+            incidents.look_again(tx, incidents.load(tx, incident_id), timedelta(0), "test")
+        return triage(*asked, **named)
+
+    monkeypatch.setattr(walk, "triage", overtaken)
+    walk.diagnose(incident_id, made(journal))
+    assert loaded(journal, incident_id).state is S.TRIAGING
+    assert found(journal, incident_id) == []
 
 
 def test_what_broke_off_does_not_write_over_what_ended(journal: Journal) -> None:
