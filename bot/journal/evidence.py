@@ -1,15 +1,14 @@
 """Evidence, its bytes and findings: written once, read by whoever verifies or renders."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from sqlalchemy import select
 
-from agents.canonical import canonical, sha256
+from agents.canonical import sha256
 from agents.incident.errors import BadInput
 from agents.incident.evidence import Evidence
 from agents.incident.finding import Finding
-from agents.incident.ids import EvidenceId, IncidentId
+from agents.incident.ids import IncidentId
 from bot.journal import chain
 from bot.journal import tables as t
 from bot.journal.codec import dump, load
@@ -57,8 +56,10 @@ def _keep(
     newest = {row["topic"]: row["id"] for row in held if row["topic"] and row["purpose"] == TRIAGE}
     rows = []
     for item in {i.id: i for i in items if i.id not in ids}.values():
-        topic = sha256(canonical([item.probe, item.backend_fp, dump(item.question)]))
-        before = newest.get(topic) if purpose == TRIAGE else None
+        record = dump(item)
+        topic = chain.topic(record)
+        if purpose == TRIAGE and topic in newest:
+            record["supersedes"] = newest[topic]
         rows.append(
             {
                 "id": item.id,
@@ -67,7 +68,7 @@ def _keep(
                 "look": look,
                 "purpose": purpose,
                 "blob_sha256": item.blob_sha256,
-                "record": dump(replace(item, supersedes=EvidenceId(before)) if before else item),
+                "record": record,
                 "fetched_at": item.fetched_at,
                 "topic": topic,
             }
@@ -75,7 +76,9 @@ def _keep(
     if rows:
         tx.run(t.evidence.insert(), rows)
         actors = {item.id: item.fetched_by.value for item in items}
-        chain.add(tx, incident_id, [(chain.EVIDENCE, str(r["id"]), r["record"], actors[r["id"]]) for r in rows])
+        chain.add(
+            tx, incident_id, [(chain.EVIDENCE, str(r["id"]), chain.placed(r), actors[r["id"]]) for r in rows]
+        )
 
 
 def of_look(tx: Tx, incident_id: IncidentId, *, attempt: int, look: int) -> tuple[Evidence, ...]:

@@ -51,6 +51,7 @@ from agents.incident.incident import AlertStatus, Incident, Severity
 from agents.incident.lifecycle import ACTION_TERMINAL, ActionState, IncidentState, action_may
 from bot.journal import chain, evidence, incidents, intake, migrate, outbox, runs, verifications
 from bot.journal import tables as t
+from bot.journal.codec import dump
 from bot.journal.compressed import MAGIC
 from bot.journal.journal import REVISION, Journal, Tx, check, open_engine
 from bot.journal.ledger import JournalLedger
@@ -688,6 +689,125 @@ def test_what_is_older_than_chains_is_counted_and_not_blamed(journal: Journal, l
         tx.run(t.findings.update().values(linked=None))
     verified = _verified(journal, linked)
     assert (verified.whole, verified.links, verified.before) == (True, 0, 3)
+
+
+def _tampered(journal: Journal, tamper: Callable[[Tx], object]) -> None:
+    with journal.write("test.tampered") as tx:
+        tamper(tx)
+
+
+@pytest.mark.parametrize("column", ["attempt", "look"])
+def test_a_finding_that_was_made_the_latest_is_named(journal: Journal, linked: Incident, column: str) -> None:
+    with journal.write("test.finding") as tx:
+        earlier = evidence.latest_finding(tx, linked.id)
+        assert earlier is not None
+        evidence.save_finding(tx, a_finding(incident_id=linked.id, look=2))
+        tx.run(t.findings.update().where(t.findings.c.id == earlier.id).values(**{column: 99}))
+        assert evidence.latest_finding(tx, linked.id) == earlier
+    says = f"finding {earlier.id} is filed under another {column} than its record has"
+    verified = _verified(journal, linked)
+    assert verified.broken == (says,)
+    assert f"BROKEN: {says}" in chain_text(verified)
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({"attempt": 2}, "was changed after it was kept"),
+        ({"look": 2}, "was changed after it was kept"),
+        ({"purpose": evidence.VERIFICATION}, "was changed after it was kept"),
+        ({"fetched_at": NOON + timedelta(days=1)}, "is filed under another fetched_at than its record has"),
+        ({"topic": "0" * 64}, "is filed under another topic than its record has"),
+        ({"topic": None}, "is filed under another topic than its record has"),
+    ],
+)
+def test_evidence_that_was_filed_elsewhere_is_named(
+    journal: Journal, linked: Incident, values: dict[str, Any], says: str
+) -> None:
+    item, _ = some_evidence("one")
+    _tampered(journal, lambda tx: tx.run(t.evidence.update().where(t.evidence.c.id == item.id).values(**values)))
+    assert _verified(journal, linked).broken == (f"evidence {item.id} {says}",)
+
+
+def test_evidence_that_was_given_the_bytes_of_another_is_named(journal: Journal, linked: Incident) -> None:
+    (one, _), (two, _) = some_evidence("one"), some_evidence("two")
+    swap = t.evidence.update().where(t.evidence.c.id == one.id).values(blob_sha256=two.blob_sha256)
+    _tampered(journal, lambda tx: tx.run(swap))
+    assert _verified(journal, linked).broken == (
+        f"evidence {one.id} is filed under another blob_sha256 than its record has",
+    )
+
+
+def _slip_in_finding(tx: Tx, finding: Finding) -> None:
+    """A finding that says of itself that it was made before there was a chain."""
+    names = ("id", "incident_id", "attempt", "look", "made_at")
+    values = {name: getattr(finding, name) for name in names} | {"record": dump(finding), "linked": None}
+    tx.run(t.findings.insert().values(**values))
+
+
+def _slip_in_evidence(tx: Tx, item: Evidence, data: bytes) -> None:
+    """Evidence that says of itself that it was kept before there was a chain."""
+    tx.run(t.blobs.insert().values(sha256=item.blob_sha256, bytes=data))
+    names = ("id", "incident_id", "blob_sha256", "fetched_at")
+    values = {name: getattr(item, name) for name in names} | {"attempt": 1, "look": 1, "purpose": evidence.TRIAGE}
+    tx.run(t.evidence.insert().values(**values, record=dump(item), topic=None))
+
+
+SLIPPED_IN = "is in the journal as if from before there was a chain, and is not in the chain"
+
+
+@pytest.mark.parametrize("ago", [timedelta(seconds=-1), timedelta(days=1)])
+def test_a_finding_that_excuses_itself_is_named(journal: Journal, linked: Incident, ago: timedelta) -> None:
+    with journal.write("test.slipped") as tx:
+        forged = a_finding(incident_id=linked.id, look=100, made_at=tx.now - ago)
+        _slip_in_finding(tx, forged)
+        assert evidence.latest_finding(tx, linked.id) == forged
+    verified = _verified(journal, linked)
+    assert (verified.broken, verified.before) == ((f"finding {forged.id} {SLIPPED_IN}",), 0)
+    assert f"BROKEN: finding {forged.id} {SLIPPED_IN}" in chain_text(verified)
+
+
+def test_evidence_that_excuses_itself_is_named(journal: Journal, linked: Incident) -> None:
+    with journal.write("test.slipped") as tx:
+        forged, data = some_evidence("forged", incident_id=linked.id, fetched_at=tx.now)
+        _slip_in_evidence(tx, forged, data)
+    verified = _verified(journal, linked)
+    assert (verified.broken, verified.before) == ((f"evidence {forged.id} {SLIPPED_IN}",), 0)
+
+
+def test_what_excuses_itself_by_another_time_than_its_record_has_is_named(
+    journal: Journal, linked: Incident
+) -> None:
+    with journal.write("test.slipped") as tx:
+        forged, data = some_evidence("forged", incident_id=linked.id, fetched_at=tx.now)
+        _slip_in_evidence(tx, forged, data)
+        tx.run(
+            t.evidence.update().where(t.evidence.c.topic.is_(None)).values(fetched_at=tx.now - timedelta(days=1))
+        )
+    assert _verified(journal, linked).broken == (
+        f"evidence {forged.id} is filed under another fetched_at than its record has",
+    )
+
+
+def test_what_is_older_than_the_chain_of_its_incident_is_counted_and_not_blamed(journal: Journal) -> None:
+    incident = _opened(journal)
+    with journal.write("test.older") as tx:
+        ago = tx.now - timedelta(days=1)
+        _slip_in_finding(tx, a_finding(incident_id=incident.id, made_at=ago))
+        _slip_in_evidence(tx, *some_evidence("older", incident_id=incident.id, fetched_at=ago))
+        evidence.save_finding(tx, a_finding(incident_id=incident.id, look=2))
+    verified = _verified(journal, incident)
+    assert (verified.broken, verified.links, verified.before) == ((), 1, 2)
+
+
+def test_a_link_that_hashed_the_record_of_evidence_alone_stays_good(journal: Journal) -> None:
+    incident = _opened(journal)
+    item, data = some_evidence(incident_id=incident.id)
+    with journal.write("test.earlier") as tx:
+        _slip_in_evidence(tx, item, data)
+        tx.run(t.evidence.update().values(topic=chain.topic(dump(item))))
+        chain.add(tx, incident.id, [(chain.EVIDENCE, item.id, dump(item), "engine")])
+    assert (_verified(journal, incident).broken, _verified(journal, incident).links) == ((), 1)
 
 
 def test_chains_of_two_incidents_are_two(journal: Journal, linked: Incident) -> None:
