@@ -1,15 +1,19 @@
 """Free words about when and what, without a model: a window and a symptom out of closed lists; the rest is left.
 
-Times of day are UTC, as everywhere.
+A duration is a window where ``since``, ``last`` or ``for`` introduces it, or where it stands alone like an
+argument; what a request takes is none. Of several the one behind ``since``, ``last`` or ``past`` counts. Times of
+day are UTC, as everywhere.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 LONGEST = timedelta(hours=24)
 SHORTEST = timedelta(minutes=5)
+MOST = 500
+"""Characters of words that are read; nobody says when and what in more."""
 
 _NUMBERS = {
     word: n
@@ -38,28 +42,63 @@ _UNITS = {
     "h": 3600, "hr": 3600, "hrs": 3600, "hour": 3600, "hours": 3600,
     "d": 86400, "day": 86400, "days": 86400,
 }  # fmt: skip
-_AMOUNT = rf"(?P<n>\d{{1,4}}|{'|'.join(sorted(_NUMBERS, key=len, reverse=True))})"
-_UNIT = rf"(?P<unit>{'|'.join(sorted(_UNITS, key=len, reverse=True))})"
-_LEAD = r"(?:(?:since|for|in|over|during|from|within|the|last|past|about)\s+)*"
-_SPAN = re.compile(rf"\b{_LEAD}(?:{_AMOUNT}\s*(?:of\s+)?){_UNIT}\b(?:\s+ago)?", re.I)
-_BARE = re.compile(rf"\b(?:the\s+)?(?:last|past)\s+{_UNIT}\b", re.I)
-_HALF = re.compile(rf"\b{_LEAD}half\s+(?:an?\s+)?hour\b(?:\s+ago)?", re.I)
+_DIGITS = r"\d{1,4}(?:[.,]\d{1,2})?"
+_FEWER = r"[0-5]?\d(?:[.,]\d{1,2})?"
+_WORD = rf"half(?: an?)?|{'|'.join(sorted(_NUMBERS, key=len, reverse=True))}"
+_UNIT = "|".join(sorted(_UNITS, key=len, reverse=True))
+
+
+def _part(digits: str, word: str = f"(?:{_WORD})", unit: str = f"(?:{_UNIT})") -> str:
+    number = rf"(?:{digits}(?: and a half)? ?|{word} (?:and a half )?)"
+    return rf"{number}(?:of )?{unit}(?![a-z])(?: and a half)?"
+
+
+_PART = re.compile(_part(rf"(?P<digits>{_DIGITS})", rf"(?P<word>{_WORD})", rf"(?P<unit>{_UNIT})"), re.I)
+_PARTS = rf"{_part(_DIGITS)}(?:(?: and | )?{_part(_FEWER)}){{0,3}}"
+_STATUSES = r"(?:(?<=since )|(?<=last )|(?<=past )|(?![45]\d\ds\b))"
+"""``500s`` are answers, not seconds, unless the word before says otherwise."""
+_SPAN = rf"{_STATUSES}(?P<span>{_PARTS})(?![\w-]|\.\w)(?P<ago> ago)?"
+_LEADS = "since|for|in|over|during|from|within|the|last|past|about|around|a"
+_ONE_WORD = re.compile(rf"(?:{_DIGITS}(?:{_UNIT})(?![a-z]) ?){{1,4}}", re.I)
+
+_LED = re.compile(rf"(?<![\w-])(?P<lead>(?:(?:{_LEADS}) ){{1,5}}){_SPAN}", re.I)
+_ALONE = re.compile(rf"(?<![\w.:/])(?<!\d,)(?<!\w-){_SPAN}", re.I)
+_LATEST = re.compile(rf"(?<![\w-])(?:(?:{_LEADS}) ){{0,4}}(?:last|past) (?P<unit>{_UNIT})(?![\w-])", re.I)
 _CLOCK = re.compile(
-    r"\b(?:since|from)\s+(?P<h>[01]?\d|2[0-3])(?::(?P<m>[0-5]\d))?(?:\s*(?P<half>am|pm))?(?:\s+utc)?\b", re.I
+    r"(?<![\w-])(?:since|from) (?P<h>[01]?\d|2[0-3])(?::(?P<m>[0-5]\d))?(?: ?(?P<half>am|pm))?"
+    r"(?P<sure> ?o['’]?clock)?(?P<utc> ?utc)?\b",
+    re.I,
 )
 _DAYTIME = re.compile(
-    r"\b(?:since\s+|from\s+)?(?P<when>this\s+morning|this\s+afternoon|this\s+evening|midnight|noon|today|yesterday|"
-    r"last\s+night)\b",
+    r"\b(?P<lead>(?:since|from) )?(?P<when>this morning|this afternoon|this evening|midnight|noon|today|yesterday|"
+    r"last night)\b",
     re.I,
 )
 _BEGINS = {
     "this morning": 6, "this afternoon": 12, "this evening": 18, "midnight": 0, "noon": 12, "today": 0,
 }  # fmt: skip
 
+_TAKES = re.compile(
+    r"(?<!\w)(?:takes?|took|taking|needs?|lasts?|lasting|timeouts?|latency|latencies|p\d\d|is|are|was|were|of|after|"
+    r"every|each|per|above|below|under|than|exceeds?|at|by|to|with|in|over|within|from)"
+    r"(?: (?:about|around|only|almost|nearly|some|the))*[ :=]$",
+    re.I,
+)
+"""What stands before the duration of a request, or how often something happens."""
+
+_TAKEN = re.compile(
+    r" (?:timeouts?|latency|latencies|delays?|lags?|waits?|responses?|requests?|late|later|slower|old|each|per|of)"
+    r"\b",
+    re.I,
+)
+"""What stands behind one."""
+
+_END = re.compile(r"[\s.,;:!?)]*$")
+
 _SYMPTOMS: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("slow_request_ratio", re.compile(r"\b(?:slow|slower|latency|lag|laggy|timeouts?|timing\s+out)\b", re.I)),
     ("pool_waiters", re.compile(r"\b(?:pool|connections?\s+(?:exhausted|full|pool))\b", re.I)),
-    ("server_error_ratio", re.compile(r"\b(?:errors?|failing|fails|failures?|5xx|500s?|503s?|broken)\b", re.I)),
+    ("server_error_ratio", re.compile(r"\b(?:errors?|failing|fails|failures?|5xx|50[0234]s?|broken)\b", re.I)),
     ("request_rate", re.compile(r"\b(?:traffic|load|requests\s+per\s+second|rps|qps)\b", re.I)),
     ("health_failing", re.compile(r"\b(?:down|unhealthy|dead|crashing|restarting|health)\b", re.I)),
 )
@@ -67,39 +106,109 @@ _SYMPTOMS: tuple[tuple[str, re.Pattern[str]], ...] = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Meant:
-    """``window`` and ``symptom`` as far as the words say; ``rest`` is what neither took."""
+    """``window`` and ``symptom`` as far as the words say; ``rest`` is what neither took.
+
+    ``cut``: there were more words than are read.
+    """
 
     window: timedelta | None
     symptom: str
     rest: tuple[str, ...]
+    cut: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Time:
+    """A window that is named in words, and where. The one of the lowest ``rank`` counts, of several the first."""
+
+    rank: int
+    start: int
+    end: int
+    back: timedelta
 
 
 def read(words: tuple[str, ...], now: datetime) -> Meant:
     """How far back to look, and what is felt. A window is at most a day and at least five minutes."""
-    text = " ".join(words)
-    window, text = _window(text, now)
-    symptom = next((name for name, pattern in _SYMPTOMS if pattern.search(text)), "")
-    return Meant(window=window, symptom=symptom, rest=tuple(text.split()))
+    said = " ".join(words)
+    text = _first(said)
+    window, left = _window(text, now)
+    symptom = next((name for name, pattern in _SYMPTOMS if pattern.search(left)), "")
+    return Meant(window=window, symptom=symptom, rest=tuple(left.split()), cut=text != said)
+
+
+def span(word: str) -> timedelta | None:
+    """A duration in one word: ``30m``, ``1.5h``, ``2h30m``."""
+    return _back(word) if _ONE_WORD.fullmatch(word) and " " not in word else None
+
+
+def _first(text: str) -> str:
+    """As many whole words as are read."""
+    return text if len(text) <= MOST else text[: MOST + 1].rpartition(" ")[0]
 
 
 def _window(text: str, now: datetime) -> tuple[timedelta | None, str]:
-    readings: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], timedelta]], ...] = (
-        (_HALF, lambda _: timedelta(minutes=30)),
-        (_SPAN, lambda m: timedelta(seconds=_amount(m["n"]) * _UNITS[m["unit"].lower()])),
-        (_BARE, lambda m: timedelta(seconds=_UNITS[m["unit"].lower()])),
-        (_DAYTIME, lambda m: _since(" ".join(m["when"].lower().split()), now)),
-        (_CLOCK, lambda m: _clock(m, now)),
-    )
-    for pattern, span in readings:
-        found = pattern.search(text)
-        if found is not None:
-            left = f"{text[: found.start()]} {text[found.end() :]}"
-            return min(max(span(found), SHORTEST), LONGEST), " ".join(left.split())
-    return None, text
+    time = min(_times(text, now), key=lambda t: (t.rank, t.start), default=None)
+    if time is None:
+        return None, text
+    left = f"{text[: time.start]} {text[time.end :]}"
+    return min(max(time.back, SHORTEST), LONGEST), " ".join(left.split())
 
 
-def _amount(word: str) -> int:
-    return int(word) if word.isdigit() else _NUMBERS[word.lower()]
+def _times(text: str, now: datetime) -> Iterator[_Time]:
+    for pattern, weigh in ((_LED, _led), (_ALONE, _alone)):
+        for found in pattern.finditer(text):
+            back = _back(found["span"])
+            rank = 0 if found["ago"] else weigh(found, back)
+            if rank is not None:
+                yield _Time(rank=rank, start=found.start(), end=found.end(), back=back)
+    for found in _LATEST.finditer(text):
+        back = timedelta(seconds=_UNITS[found["unit"].lower()])
+        yield _Time(rank=0, start=found.start(), end=found.end(), back=back)
+    for found in _DAYTIME.finditer(text):
+        back = _since(found["when"].lower(), now)
+        yield _Time(rank=0 if found["lead"] else 1, start=found.start(), end=found.end(), back=back)
+    for found in _CLOCK.finditer(text):
+        if found["m"] or found["half"] or found["sure"] or found["utc"] or _END.match(text, found.end()):
+            yield _Time(rank=0, start=found.start(), end=found.end(), back=_clock(found, now))
+
+
+def _led(found: re.Match[str], back: timedelta) -> int | None:
+    """How much a duration behind a word like ``since`` or ``in`` counts as a window; ``None`` where it is none."""
+    lead = set(found["lead"].lower().split())
+    if lead & {"since", "last", "past"}:
+        return 0
+    if lead & {"for", "during"}:
+        return 1 if back >= SHORTEST else 2
+    if not lead & {"in", "over", "within", "from"} or back < SHORTEST:
+        return None
+    return None if _TAKES.search(found.string, 0, found.start()) else 1
+
+
+def _alone(found: re.Match[str], back: timedelta) -> int | None:
+    """How much a duration that nothing introduces counts as a window; ``None`` where it is no argument."""
+    text, named = found.string, found["span"].lower()
+    of_request = _TAKES.search(text, 0, found.start()) or _TAKEN.match(text, found.end())
+    at_an_end = found.start() == 0 or _END.match(text, found.end())
+    if of_request or named.startswith(("a ", "an ")) or not (at_an_end or _ONE_WORD.fullmatch(named)):
+        return None
+    return 1 if back >= SHORTEST else 2
+
+
+def _back(text: str) -> timedelta:
+    """The parts of a duration together."""
+    return sum((_part_of(found) for found in _PART.finditer(text)), timedelta(0))
+
+
+def _part_of(found: re.Match[str]) -> timedelta:
+    more = 0.5 if found.group(0).lower().find(" and a half") > 0 else 0.0
+    return timedelta(seconds=(_amount(found["digits"], found["word"]) + more) * _UNITS[found["unit"].lower()])
+
+
+def _amount(digits: str | None, word: str | None) -> float:
+    if digits:
+        return float(digits.replace(",", "."))
+    name = (word or "").lower()
+    return 0.5 if name.startswith("half") else _NUMBERS[name]
 
 
 def _since(when: str, now: datetime) -> timedelta:

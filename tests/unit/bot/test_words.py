@@ -1,5 +1,6 @@
 """What free words say about when and what."""
 
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -8,7 +9,7 @@ from agents.deliberation.understanding import understand
 from agents.incident.errors import Transient
 from agents.ports import Task
 from agents.reasoners.scripted import Scripted
-from bot.desk.words import read
+from bot.desk.words import MOST, read, span
 from tests.unit.agents.thinking import honest
 from tests.unit.agents.world import CHECKOUT, SHOP
 
@@ -37,8 +38,24 @@ BRIEF = timedelta(seconds=1)
         ("checkout this evening", timedelta(hours=20, minutes=5)),
         ("checkout 10 s", timedelta(minutes=5)),
         ("checkout three days", timedelta(hours=24)),
+        ("checkout since 1.5h", timedelta(minutes=90)),
+        ("checkout since 1,5 hours", timedelta(minutes=90)),
+        ("checkout 2h30m", timedelta(minutes=150)),
+        ("checkout 1h 30m", timedelta(minutes=90)),
+        ("checkout last 1 hour and 30 minutes", timedelta(minutes=90)),
+        ("checkout for an hour and a half", timedelta(minutes=90)),
+        ("checkout since two and a half hours", timedelta(minutes=150)),
+        ("checkout 1h why is it slow", timedelta(hours=1)),
+        ("checkout was deployed 2 hours ago", timedelta(hours=2)),
+        ("errors in 30 min on checkout", timedelta(minutes=30)),
+        ("checkout since 9", timedelta(hours=5, minutes=5)),
+        ("checkout since 9?", timedelta(hours=5, minutes=5)),
+        ("checkout since 9 o'clock it is slow", timedelta(hours=5, minutes=5)),
+        ("checkout last 500s", timedelta(seconds=500)),
         ("checkout", None),
         ("orders-2 in demo", None),
+        ("orders-2 hours", None),
+        ("checkout since 1h30", None),
     ],
 )
 def test_a_window_is_read_wherever_it_stands(said, back):
@@ -46,10 +63,85 @@ def test_a_window_is_read_wherever_it_stands(said, back):
 
 
 @pytest.mark.parametrize(
+    "said",
+    [
+        "checkout takes 2 seconds",
+        "checkout takes about 2 seconds",
+        "checkout takes over 10 minutes",
+        "checkout answers in 2s",
+        "checkout latency 2s",
+        "30s timeouts on checkout",
+        "checkout answers 3 seconds late",
+        "checkout fails 3 times an hour",
+        "checkout fails every 5 minutes",
+        "checkout is as slow as ever",
+        "checkout throws 500s",
+        "checkout throws errors since the 500s began",
+        "errors from 3 of the pods of checkout",
+        "errors since 3 of the pods of checkout restarted",
+    ],
+)
+def test_what_a_request_takes_and_what_is_counted_is_no_window(said):
+    words = tuple(said.split())
+    assert (read(words, NOW).window, read(words, NOW).rest) == (None, words)
+
+
+@pytest.mark.parametrize(
+    ("said", "back"),
+    [
+        ("checkout takes 2 seconds since 3 hours", timedelta(hours=3)),
+        ("checkout since 3 hours takes 2 seconds", timedelta(hours=3)),
+        ("checkout hangs for 30 seconds since this morning", timedelta(hours=8, minutes=5)),
+        ("checkout hangs for 10 minutes since 13:30", timedelta(minutes=35)),
+        ("checkout hangs for 30 seconds, 2h", timedelta(hours=2)),
+        ("checkout 30m over the last two hours", timedelta(hours=2)),
+        ("checkout throws 500s 30m", timedelta(minutes=30)),
+    ],
+)
+def test_of_two_durations_the_one_that_says_since_when_is_the_window(said, back):
+    assert read(tuple(said.split()), NOW).window == back
+
+
+@pytest.mark.parametrize(
+    ("word", "lasts"),
+    [
+        ("30m", timedelta(minutes=30)),
+        ("1.5h", timedelta(minutes=90)),
+        ("2h30m", timedelta(minutes=150)),
+        ("500s", timedelta(seconds=500)),
+        ("90", None),
+        ("h", None),
+        ("1h30", None),
+        ("²h", None),
+    ],
+)
+def test_a_duration_in_one_word(word, lasts):
+    assert span(word) == lasts
+
+
+@pytest.mark.parametrize("word", ["last", "since", "1h", "a", "takes about", "and a half"])
+def test_words_of_any_length_are_read_in_no_time(word):
+    began = time.process_time()
+    meant = read(("checkout", *(word.split() * 20_000), "since", "2h"), NOW)
+    assert time.process_time() - began < 0.5
+    assert meant.cut
+
+
+def test_only_whole_words_are_read():
+    words = ("checkout", "x" * (MOST - len("checkout") - 1))
+    assert read(words, NOW).rest == words
+    assert not read(words, NOW).cut
+    longer = read((*words[:1], words[1] + "x", "2h"), NOW)
+    assert (longer.rest, longer.window, longer.cut) == (("checkout",), None, True)
+
+
+@pytest.mark.parametrize(
     ("said", "symptom"),
     [
         ("why is checkout slow since this morning", "slow_request_ratio"),
         ("checkout throws errors", "server_error_ratio"),
+        ("checkout throws 500s", "server_error_ratio"),
+        ("checkout 503s since 2h", "server_error_ratio"),
         ("is checkout down?", "health_failing"),
         ("checkout's pool is full", "pool_waiters"),
         ("so much traffic on checkout", "request_rate"),
