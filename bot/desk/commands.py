@@ -53,8 +53,6 @@ class Verb:
     private: bool = True
 
 
-_SPAN = re.compile(r"^(\d{1,4})\s*(s|m|min|h|d)$")
-_SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 _INCIDENT = re.compile(r"INC_[0-9A-Z]{26}")
 _EPISODE = re.compile(r"EP_[0-9A-Z]{26}")
 _APPROVAL = re.compile(r"AP_[0-9A-Z]{26}")
@@ -150,21 +148,11 @@ def _newest_open(tx: Tx, *where: ColumnElement[bool]) -> IncidentId | None:
     return IncidentId(row["id"]) if row is not None else None
 
 
-def _span(word: str) -> timedelta | None:
-    """A duration in one word: ``30m``, ``2h``."""
-    found = _SPAN.match(word.lower())
-    return timedelta(seconds=int(found.group(1)) * _SECONDS[found.group(2)]) if found is not None else None
-
-
-def span_of(words: tuple[str, ...]) -> tuple[timedelta | None, tuple[str, ...]]:
-    """A trailing duration (``30m``, ``2h``, ``since 1h``) and the words before it."""
-    span = _span(words[-1]) if words else None
-    if span is None:
-        return None, words
-    if not timedelta(0) < span <= free.LONGEST:
+def _possible(words: tuple[str, ...]) -> None:
+    """Refuse a duration in one word at the end that no window has."""
+    span = free.span(words[-1]) if words else None
+    if span is not None and not timedelta(0) < span <= free.LONGEST:
         raise BadInput(f"a window is at most {free.LONGEST.total_seconds() / 3600:g} h; {words[-1]} is not")
-    rest = words[:-1]
-    return span, rest[:-1] if rest and rest[-1].lower() in {"since", "last", "for"} else rest
 
 
 def _service(said: Said, words: tuple[str, ...], told: Sequence[Service] | None = None) -> Service:
@@ -193,24 +181,22 @@ def _service(said: Said, words: tuple[str, ...], told: Sequence[Service] | None 
 
 
 def _diagnose(said: Said) -> Reply:
-    window, words = span_of(said.words)
-    if not words:
+    _possible(said.words)
+    meant = free.read(said.words, now())
+    if not meant.rest:
         return Reply(text="Whom shall I look at?", lines=(f"e.g. {said.parts.prefix}diagnose checkout 1h",))
-    named = _named(" ".join(words))
+    named = _named(said.text)
     if named is not None:
         return steer.look_again(named, said.person, said.parts)
     with said.parts.journal.read() as tx:
-        alert = _newest_open(tx, t.incidents.c.title == " ".join(words))
+        alert = _newest_open(tx, t.incidents.c.title.in_([said.text, " ".join(meant.rest)]))
     if alert is not None:
         return tell.one(alert, said.parts)
-    meant = free.read(words, now())
-    meant = replace(meant, window=window or meant.window)
     try:
         service = _service(said, meant.rest, reading.within(said.person, said.parts))
     except reading.Unplaced as unplaced:
-        return reading.place(unplaced, words, meant, said.delivery, said.person, said.parts)
-    title = steer.title(meant.symptom)
-    return steer.diagnose(service.name, service.environment, meant.window, title, said.person, said.parts)
+        return reading.place(unplaced, said.words, meant, said.delivery, said.person, said.parts)
+    return reading.look(service, meant, said.person, said.parts)
 
 
 def _incidents(said: Said) -> Reply:
@@ -282,7 +268,9 @@ def _maintenance(said: Said) -> Reply:
         return group.windows(said.parts)
     if words[0].lower() == "end":
         return group.end(words[-1].upper(), said.person, said.parts)
-    at, lasts = next(((n, span) for n, word in enumerate(words) if (span := _span(word)) is not None), (0, None))
+    at, lasts = next(
+        ((n, span) for n, word in enumerate(words) if (span := free.span(word)) is not None), (0, None)
+    )
     if lasts is None or not at:
         return Reply(text=f"Say where and how long: {said.parts.prefix}maintenance checkout 2h REASON")
     where = words[:at]

@@ -14,7 +14,7 @@ from agents.incident.catalogue import Service
 from agents.incident.errors import BadInput
 from agents.incident.quantities import QUANTITIES
 from bot.desk import steer
-from bot.desk.words import LONGEST, SHORTEST, Meant
+from bot.desk.words import LONGEST, MOST, SHORTEST, Meant
 from bot.journal import wordings
 from bot.journal.wordings import Reading, Wording
 from bot.surfaces.ports import Reply
@@ -23,6 +23,7 @@ from bot.wiring.parts import DeskParts
 READS_AN_HOUR = 6
 """Starting value: how many commands of one person a model reads within an hour."""
 
+CUT = f"Only the first {MOST} characters of your words were read"
 ACKNOWLEDGED = Reply(text="Reading your words… I answer here when I have.")
 
 
@@ -56,6 +57,8 @@ def place(
     Raises:
         Unplaced: No model is asked.
     """
+    if meant.cut:
+        unplaced = Unplaced(f"{unplaced}. {CUT}")
     if not isinstance(parts, ReadingParts) or not delivery:
         raise unplaced
     with parts.journal.read() as tx:
@@ -84,8 +87,22 @@ def _placed(unplaced: Unplaced, reading: Reading, meant: Meant, person: Person, 
     said = meant.window or reading.window
     window = min(max(said, SHORTEST), LONGEST) if said is not None else None
     symptom = meant.symptom or reading.symptom
-    answer = steer.diagnose(service.name, service.environment, window, steer.title(symptom), person, parts)
+    answer = _looked(service, window, symptom, person, parts)
     return replace(answer, text=f"Read as {_named(service, window, symptom)}. {answer.text}")
+
+
+def look(service: Service, meant: Meant, person: Person, parts: DeskParts) -> Reply:
+    """Look into a service that the words name; whatever else was taken from them is said."""
+    answer = _looked(service, meant.window, meant.symptom, person, parts)
+    if answer.incident_id is None:
+        return answer
+    took = meant.window is not None or meant.symptom
+    read_as = f"Read as {_named(service, meant.window, meant.symptom)}. " if took else ""
+    return replace(answer, text=f"{f'{CUT}. ' if meant.cut else ''}{read_as}{answer.text}")
+
+
+def _looked(service: Service, window: timedelta | None, symptom: str, person: Person, parts: DeskParts) -> Reply:
+    return steer.diagnose(service.name, service.environment, window, steer.title(symptom), person, parts)
 
 
 def _named(service: Service, window: timedelta | None, symptom: str) -> str:

@@ -194,6 +194,36 @@ def test_free_words_reach_only_a_service_that_is_known(parts):
     assert "at most 24 h" in say(parts, "diagnose checkout 90d").text
 
 
+@pytest.mark.parametrize(
+    ("said", "read_as"),
+    [
+        ("checkout since 1.5h", "Read as demo/checkout, the last 90 min. Looking at checkout in demo"),
+        ("checkout takes 2 seconds since 3 hours", "Read as demo/checkout, the last 180 min. Looking at"),
+        ("checkout last 3 days", "Read as demo/checkout, the last 1440 min. Looking at"),
+        ("checkout throws 500s", "Read as demo/checkout, "),
+        ("checkout", "Looking at checkout in demo"),
+    ],
+)
+def test_what_was_taken_from_free_words_is_said(journal, parts, said, read_as):
+    reply = say(parts, f"diagnose {said}")
+    assert reply.text.startswith(read_as)
+    with journal.read() as tx:
+        window = incidents.load(tx, IncidentId(reply.incident_id or "")).window
+    assert (window is None) == ("the last" not in read_as)
+
+
+def test_nothing_is_read_as_anything_for_whoever_may_not_ask(parts):
+    assert say(parts, "diagnose checkout 1h", "U-PAT").text.startswith("You may not do this")
+
+
+def test_words_that_are_too_many_are_read_in_part_and_that_is_said(parts):
+    many = "please " * 100
+    assert say(parts, f"diagnose checkout {many}").text.startswith("Only the first 500 characters of your words")
+    unplaced = say(parts, f"diagnose {many} checkout").text
+    assert "no service" in unplaced
+    assert "Only the first 500 characters of your words were read" in unplaced
+
+
 def test_one_person_asks_about_one_service_six_times_an_hour(journal, parts):
     for _ in range(6):
         opened = say(parts, "diagnose billing", "U-ROB").incident_id
