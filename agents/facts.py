@@ -3,11 +3,10 @@
 A metric answer's body is ``{"series": [{"labels": {...}, "points": [...]}], "baseline": [...]}``. A point is
 ``[ms, value]`` or ``[ms, numerator, denominator]``; a rate's denominator is seconds. ``baseline`` is there
 only when the source itself has one (counters since a process started), else earlier points serve.
-What is no finite number is no reading.
+What is no number that can be reckoned with is no reading: neither a point nor what points come to.
 """
 
 import json
-import math
 import re
 import statistics
 from collections import defaultdict
@@ -17,7 +16,7 @@ from datetime import datetime
 from typing import Any
 
 from agents.incident.claims import FactName, Where
-from agents.incident.clock import to_ms
+from agents.incident.clock import EARLIEST, LATEST, to_ms
 from agents.incident.evidence import Evidence, QuestionKind
 from agents.incident.quantities import QUANTITIES, Across, Quantity
 from agents.onset import Doubt, onset
@@ -28,6 +27,11 @@ BASELINE_GAP = 3
 """Recent windows left out before the baseline: an onset needs time to be noticed."""
 
 MIN_BASELINE_POINTS = 3
+
+HUGE = 1e300
+"""No system measures so much. Sums, means, spreads and quotients of what is not larger stay inside the floats."""
+
+_FIRST_MS, _LAST_MS = to_ms(EARLIEST), to_ms(LATEST)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,12 +50,14 @@ def _series(items: object) -> tuple[Series, ...]:
     return tuple(
         Series(
             labels={str(k): str(v) for k, v in item["labels"].items()},
-            points=tuple(
-                point for p in item["points"] if all(map(math.isfinite, point := tuple(float(x) for x in p)))
-            ),
+            points=tuple(point for p in item["points"] if _readable(point := tuple(float(x) for x in p))),
         )
         for item in (items if isinstance(items, list) else [])
     )
+
+
+def _readable(point: Point) -> bool:
+    return _FIRST_MS <= point[0] <= _LAST_MS and all(abs(x) <= HUGE for x in point[1:])
 
 
 class Reader:
@@ -219,7 +225,8 @@ def _value(points: Iterable[Point]) -> float | None:
     if len(pairs[0]) == 2:
         return statistics.fmean(p[1] for p in pairs)
     denominator = sum(p[2] for p in pairs)
-    return sum(p[1] for p in pairs) / denominator if denominator else None
+    quotient = sum(p[1] for p in pairs) / denominator if denominator else None
+    return quotient if quotient is not None and abs(quotient) <= HUGE else None
 
 
 def _together(series: Sequence[Series], across: Across) -> float | None:

@@ -2,6 +2,10 @@
 
 from datetime import UTC, datetime
 
+EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+"""Between these lies every time of an incident. One elsewhere is a mistake, and a sum with it could leave the
+calendar."""
+
 
 def now() -> datetime:
     """The host's present time, UTC. Deadlines are judged by the journal's clock instead."""

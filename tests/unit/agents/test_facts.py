@@ -1,9 +1,11 @@
 """Numbers out of stored bytes."""
 
+import math
 from datetime import timedelta
 
 import pytest
 
+from agents.anomaly import scan
 from agents.facts import Reader
 from agents.incident.claims import FactName, Where
 from agents.incident.clock import to_ms
@@ -74,6 +76,41 @@ def test_what_is_no_number_is_no_reading():
     read = reader(CHECKOUT, "pool_waiters", series)
     assert read.value(F.MAX, Where()) == 3
     assert read.value(F.LAST, Where(instance="b")) is None
+
+
+@pytest.mark.parametrize("absurd", [1.7e308, -1.7e308, 1e301])
+@pytest.mark.parametrize("name", ["pool_waiters", "query_time", "pool_used_ratio"])
+def test_a_value_that_nothing_can_measure_is_no_reading(name, absurd):
+    points = line(absurd, 3.0)
+    read = reader(CHECKOUT, name, {"a": points, "b": [list(p) for p in points]})
+    assert {read.value(fact, Where()) for fact in (F.RECENT, F.MAX, F.MIN, F.LAST, F.RATIO_TO_BASELINE)} == {None}
+    assert read.value(F.BASELINE, Where()) == (6 if name == "pool_waiters" else 3)
+    assert read.onset(Where()) is None
+    assert read.samples(F.RECENT, Where()) == 0
+
+
+@pytest.mark.parametrize("name", ["pool_waiters", "query_time", "pool_used_ratio"])
+def test_the_largest_values_that_are_read_stay_numbers_in_all_that_is_made_of_them(name):
+    series = {"a": line(1e300, -1e300), "b": line(1e300, -1e300)}
+    read = reader(CHECKOUT, name, series)
+    assert all(math.isfinite(read.value(fact, Where())) for fact in F if fact is not F.COUNT)
+    assert read.onset(Where()) is not None
+    assert all(math.isfinite(m.z) for m in scan([read]))
+
+
+@pytest.mark.parametrize("point", [[1e300, 1e-300], [1.0, 5e-324], [1.7e308, 1.7e308], [9e299, 1e-9]])
+def test_a_quotient_that_is_no_finite_number_is_no_reading(point):
+    end = float(to_ms(NOW))
+    read = reader(GATEWAY, "server_error_ratio", {"a": [[end, *point]]})
+    assert {read.value(fact, Where()) for fact in F} == {None}
+
+
+@pytest.mark.parametrize("ms", [1e300, -1e17, 8.64e15])
+def test_a_point_at_a_time_that_no_calendar_has_is_no_reading(ms):
+    before = reader(GATEWAY, "request_rate", {"g": line(80, 16)})
+    after = reader(GATEWAY, "request_rate", {"g": [*line(80, 16), [ms, 90.0]]})
+    assert after.line(Where()) == before.line(Where())
+    assert after.onset(Where()) == before.onset(Where())
 
 
 def test_the_last_reading_is_of_now_and_not_of_any_time():

@@ -347,6 +347,47 @@ def test_lines_cut_off_show_presence_and_never_absence():
     assert not complete.answers(other, service)
 
 
+# Numbers that nothing can measure
+
+
+def absurd(recording: Recording, question: Question) -> Recording:
+    """*recording* whose answers to *question* end in three values near the end of the floats."""
+
+    def on(one: Kept) -> Kept:
+        if one.answer.question != question:
+            return one
+        body = json.loads(json.dumps(one.answer.body))
+        for series in body.get("series", ()):
+            for point in series["points"][-3:]:
+                point[1] = 1.7e308
+        return replace(one, answer=replace(one.answer, body=body))
+
+    return to.each(recording, on)
+
+
+QUESTIONS = sorted(
+    {
+        k.answer.question
+        for look in sample("pool-leak-12").looks
+        for k in look.kept
+        if k.answer.question.kind is QuestionKind.QUANTITY and "series" in k.answer.body
+    },
+    key=lambda q: (q.service, q.name),
+)
+
+
+@pytest.mark.parametrize("question", QUESTIONS, ids=lambda q: f"{q.service}-{q.name}")
+def test_an_absurd_value_of_one_quantity_ends_no_triage_and_becomes_no_fact(question, library):
+    recording = absurd(sample("pool-leak-12"), question)
+    done = replay.replay(recording, replace(library, catalogue=recording.catalogue))
+    document = replay.document(done)
+    json.dumps(document, allow_nan=False)
+    facts = [f.value for said in done.finding.claims for f in said.facts]
+    assert all(abs(value) < 1e9 for value in facts)
+    assert all(abs(value) < 1e9 for claim in document["claims"] for value in claim["facts"].values())
+    assert (done.finding.signature, done.finding.entity) in {("F11", "playground/checkout"), (None, None)}
+
+
 # A folder that does not hold together
 
 

@@ -33,6 +33,11 @@ Series = Mapping[str, Any]
 Points = Sequence[Sequence[float]]
 GAP = 3
 FEWEST = 3
+LARGEST = 1e300
+"""What is beyond it was not measured."""
+
+SOONEST, LATEST = 946_684_800_000, 7_258_118_400_000
+"""Milliseconds of the years 2000 and 2200: a point elsewhere has no time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +54,7 @@ class Facts:
 
 
 def _finite(points: Points) -> Points:
-    return [p for p in points if all(math.isfinite(x) for x in p)]
+    return [p for p in points if SOONEST <= p[0] <= LATEST and all(abs(x) <= LARGEST for x in p[1:])]
 
 
 def _one(points: Points) -> float | None:
@@ -59,7 +64,8 @@ def _one(points: Points) -> float | None:
     if len(points[0]) == 2:
         return sum(p[1] for p in points) / len(points)
     whole = sum(p[2] for p in points)
-    return sum(p[1] for p in points) / whole if whole else None
+    share = sum(p[1] for p in points) / whole if whole else math.inf
+    return share if abs(share) <= LARGEST else None
 
 
 def _together(parts: Sequence[Points], rule: str) -> float | None:
