@@ -138,5 +138,10 @@ class HttpHealth:
 def _field(body: object, path: str) -> float | None:
     for key in path.split("."):
         body = body.get(key) if isinstance(body, dict) else None
-    number = isinstance(body, int | float) and not isinstance(body, bool) and math.isfinite(body)
-    return float(body) if number and isinstance(body, int | float) else None
+    if isinstance(body, bool) or not isinstance(body, int | float):
+        return None
+    try:
+        value = float(body)
+    except OverflowError:  # more digits than a float can stand for
+        return None
+    return value if math.isfinite(value) else None

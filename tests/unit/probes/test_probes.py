@@ -215,6 +215,16 @@ def test_health_from_outside_tells_ok_failing_and_hanging_apart():
     assert behind.value(FactName.LAST, Where(instance="ok")) == 2
 
 
+def test_a_number_in_a_health_body_with_more_digits_than_a_float_is_no_field_and_costs_no_other_reading():
+    with serving(lambda *_: (200, "application/json", '{"behind": 1' + 400 * "0" + "}")) as url:
+        at = service(a={"health_url": url})
+        probe = HttpHealth({"schema_cache_behind": "behind"}, backend=backend(at, TIMEOUT.total_seconds()))
+        asked = [(quantity(name), at) for name in ("health_ok", "schema_cache_behind")]
+        ok, behind = probe.look(asked, window(), BUDGET, SCOPE)
+    assert ok.status is Status.COMPLETE
+    assert (behind.status, behind.reason) == (Status.ERROR, "no field behind (a: HTTP 200)")
+
+
 def log_line(text, ago_s=1.0, **more):
     at = datetime.now(UTC) - timedelta(seconds=ago_s)
     return json.dumps({"ts": at.isoformat(), "level": "error", "msg": text} | more)
