@@ -5,12 +5,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from actions.action import Tier
 from actions.catalogue import CATALOGUE
 from actions.policy import People, Person, Policy, Windows
+from agents import documents
 from agents.incident.catalogue import Catalogue, Scope
 from agents.incident.errors import BadInput
 from agents.incident.ids import PersonId
@@ -195,10 +195,10 @@ Probes.model_rebuild()
 
 def _read(kind: type[M], path: Path) -> M:
     try:
-        return kind.model_validate(yaml.safe_load(path.read_text()))
+        return kind.model_validate(documents.read(path))
     except FileNotFoundError as error:
         raise BadInput(f"{path} is missing; config/ in the project has one to start from") from error
-    except (ValidationError, yaml.YAMLError, UnicodeDecodeError) as error:
+    except ValidationError as error:
         raise BadInput(f"{path}: {error}") from error
 
 

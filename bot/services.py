@@ -32,7 +32,7 @@ _PORTS = {"http": 80, "https": 443}
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class _Replica(_Strict):
@@ -79,7 +79,7 @@ class Services(_Strict):
     """The file as it stands."""
 
     schema_: Literal[1] = Field(alias="schema")
-    telemetry_interval_s: Annotated[float, Field(gt=0)] = 15
+    telemetry_interval_s: Annotated[float, Field(ge=0.001, le=86_400)] = 15
     symptoms: dict[str, str] = {}
     environments: dict[Name, _Environment | None] = {}
     services: dict[Name, _Service] = {}

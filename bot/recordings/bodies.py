@@ -1,11 +1,13 @@
 """The shapes of what probes answer, so that a body that cannot be read is refused where it stands."""
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from agents.incident.evidence import QuestionKind
+from agents.incident.incident import ChangeKind, ChangeOutcome
+from bot.recordings.limits import Milliseconds, Written
 
 Point = Annotated[list[float], Field(min_length=2, max_length=3)]
 """Milliseconds and a value, or a numerator and a denominator. What is no number stands as ``"NaN"``."""
@@ -28,7 +30,7 @@ class _Numbers(_Open):
 
 
 class _LogLine(_Open):
-    at: str
+    at: Written
     instance: str
     text: str
 
@@ -39,20 +41,46 @@ class _Lines(_Open):
 
 class _Record(_Open):
     id: str
-    kind: str
+    kind: ChangeKind
     service: str
     environment: str
-    at_ms: float
+    at_ms: Milliseconds
+    started_ms: Milliseconds | None = None
+    finished_ms: Milliseconds | None = None
+    outcome: ChangeOutcome = ChangeOutcome.UNKNOWN
 
 
 class _Changes(_Open):
     changes: list[_Record] = []
 
 
+class _Span(_Open):
+    trace_id: str
+    span_id: str
+    at_ms: Milliseconds
+    attributes: dict[str, Any]
+
+
+class _Spans(_Open):
+    spans: list[_Span] = []
+
+
+class _Event(_Open):
+    uid: str
+    reason: str
+    at_ms: Milliseconds
+
+
+class _Events(_Open):
+    events: list[_Event] = []
+
+
 SHAPES: Mapping[QuestionKind, type[BaseModel]] = {
     QuestionKind.QUANTITY: _Numbers,
     QuestionKind.LOG: _Lines,
     QuestionKind.CHANGES: _Changes,
+    QuestionKind.SPANS: _Spans,
+    QuestionKind.EVENTS: _Events,
 }
 
 

@@ -6,9 +6,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-import yaml
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from agents import documents
+from agents.documents import one_line
 from agents.incident.catalogue import Catalogue
 from agents.incident.errors import BadInput
 from agents.incident.evidence import Answer, Lineage, Question, QuestionKind, Status, Window
@@ -18,6 +19,7 @@ from agents.incident.incident import Alert
 from bot import configuration
 from bot.journal import codec
 from bot.recordings import bodies
+from bot.recordings.limits import Claimed, Moment, Seconds
 from bot.recordings.recording import (
     INCIDENT,
     KINDS,
@@ -42,9 +44,15 @@ class _Strict(BaseModel):
 
 
 class _Window(_Strict):
-    start: AwareDatetime
-    end: AwareDatetime
-    recent_s: Annotated[float, Field(ge=0)]
+    start: Moment
+    end: Moment
+    recent_s: Seconds
+
+    @model_validator(mode="after")
+    def _forward(self) -> "_Window":
+        if self.end < self.start:
+            raise ValueError("end is before start; exchange the two")
+        return self
 
     def value(self) -> Window:
         return Window(start=self.start, end=self.end, recent=timedelta(seconds=self.recent_s))
@@ -52,7 +60,7 @@ class _Window(_Strict):
 
 class _Look(_Strict):
     schema_: Literal[1] = Field(alias="schema")
-    at: AwareDatetime
+    at: Moment
     window: _Window
     probes: list[str] = []
 
@@ -62,8 +70,16 @@ class _Incident(_Look):
     title: str
     service: str | None = None
     environment: str | None = None
-    telemetry_interval_s: Annotated[float, Field(gt=0)]
+    telemetry_interval_s: Annotated[Seconds, Field(gt=0)]
     alerts: Annotated[list[dict[str, Any]], Field(min_length=1)]
+
+
+class _Told(BaseModel):
+    """The times of an alert; what else it says is for ``Alert`` itself to check."""
+
+    started_at: Claimed | None = None
+    ended_at: Claimed | None = None
+    at: Claimed | None = None
 
 
 class _Broken(_Strict):
@@ -116,9 +132,9 @@ class _Line(_Strict):
     limit_hit: bool = False
     warnings: list[str] = []
     alive: bool | None = None
-    step_s: Annotated[float, Field(ge=0)] = 0
-    rate_window_s: Annotated[float, Field(ge=0)] = 0
-    ingest_lag_s: Annotated[float, Field(ge=0)] = 0
+    step_s: Seconds = 0
+    rate_window_s: Seconds = 0
+    ingest_lag_s: Seconds = 0
     window: _Window
     lineage: dict[str, Any]
     entities: list[str] = []
@@ -145,9 +161,7 @@ def read(folder: Path) -> Recording:
         title=told.title,
         service=told.service,
         environment=told.environment,
-        alerts=tuple(
-            _value(Alert, alert, f"{folder / INCIDENT}: alerts[{i}]") for i, alert in enumerate(told.alerts)
-        ),
+        alerts=tuple(_alert(alert, f"{folder / INCIDENT}: alerts[{i}]") for i, alert in enumerate(told.alerts)),
         catalogue=catalogue,
         looks=(_look(told, folder), *_later(folder / LATER)),
         truth=_truth(_yaml(_Truth, folder / TRUTH)),
@@ -159,7 +173,13 @@ def _catalogue(path: Path) -> Catalogue:
     try:
         return configuration.services(path.parent)
     except BadInput as error:
-        raise BadInput(_one_line(f"{path.parent}: {error}")) from error
+        raise BadInput(one_line(f"{path.parent}: {error}")) from error
+
+
+def _alert(told: Mapping[str, Any], place: str) -> Alert:
+    alert = _value(Alert, told, place)
+    _valid(_Told, told, place)
+    return alert
 
 
 def _truth(told: _Truth) -> Truth:
@@ -196,7 +216,7 @@ def _look(told: _Look, folder: Path) -> Look:
     met: dict[tuple[str, Question], str] = {}
     for name, kinds in KINDS.items():
         path = _there(folder / name)
-        for number, text in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        for number, text in enumerate(documents.text(path).splitlines(), start=1):
             place = f"{path} line {number}"
             one = _kept(text, kinds, place)
             key = one.probe, one.answer.question
@@ -256,12 +276,14 @@ def _there(path: Path) -> Path:
 
 
 def _yaml(kind: type[M], path: Path) -> M:
+    return _valid(kind, documents.read(_there(path)), str(path))
+
+
+def _valid(kind: type[M], data: object, place: str) -> M:
     try:
-        return kind.model_validate(yaml.safe_load(_there(path).read_text(encoding="utf-8")))
+        return kind.model_validate(data)
     except ValidationError as error:
-        raise BadInput(f"{path}: {_first(error)}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise BadInput(_one_line(f"{path}: {error}")) from error
+        raise BadInput(f"{place}: {_first(error)}") from error
 
 
 def _value(kind: type[Values], data: Mapping[str, Any], place: str) -> Values:
@@ -273,13 +295,12 @@ def _value(kind: type[Values], data: Mapping[str, Any], place: str) -> Values:
         return codec.load(kind, data)
     except ValidationError as error:
         raise BadInput(f"{place}: {_first(error)}") from error
+    except BadInput as error:
+        raise BadInput(f"{place}: {error}") from error
 
 
 def _first(error: ValidationError) -> str:
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"])
-    return _one_line(f"{where}: {first['msg']}" if where else first["msg"])
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    said = first["msg"].removeprefix("Value error, ")
+    return one_line(f"{where}: {said}" if where else said)

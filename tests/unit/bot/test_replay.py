@@ -1,16 +1,18 @@
 """Recorded incidents through the engine: what is named, what is not, and that only the evidence decides."""
 
 import json
+import math
 import shutil
 import socket
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 
 import pytest
+import yaml
 
 from agents.gather import Gathered
 from agents.incident.errors import BadInput
@@ -406,6 +408,33 @@ def _text(old: str, new: str) -> object:
     return lambda path: path.write_text(path.read_text().replace(old, new, 1))
 
 
+def _more(text: str) -> object:
+    return lambda path: path.write_text(f"{path.read_text()}\n{text}\n")
+
+
+def _yaml(change: object) -> object:
+    def on(path: Path) -> None:
+        row = yaml.safe_load(path.read_text())
+        assert callable(change)
+        change(row)
+        path.write_text(yaml.safe_dump(row))
+
+    return on
+
+
+def _turned(row: Mapping[str, Mapping[str, object]]) -> Mapping[str, object]:
+    return {"start": row["window"]["end"], "end": row["window"]["start"]}
+
+
+def _change(**told: object) -> object:
+    place = {"id": "x", "kind": "deploy", "service": "checkout", "environment": "playground"}
+    return _line(lambda row: row.update(body={"changes": [place | told]}))
+
+
+def _logged(at: str) -> object:
+    return _line(lambda row: row.update(body={"lines": [{"at": at, "instance": "a", "text": "b"}]}))
+
+
 BROKEN = [
     ("incident.yaml", Path.unlink, ["incident.yaml is missing"]),
     ("traces.jsonl", Path.unlink, ["traces.jsonl is missing", "empty where nothing was answered"]),
@@ -429,6 +458,68 @@ BROKEN = [
         lambda path: path.write_text(path.read_text() * 2),
         ["changes.jsonl line", "line 1 already"],
     ),
+    (
+        "metrics.jsonl",
+        lambda path: path.write_bytes(b"\xff\xfe{}\n"),
+        ["metrics.jsonl", "byte 0", "save it as UTF-8"],
+    ),
+    ("incident.yaml", lambda path: path.write_bytes(b"\xff\xfe{}\n"), ["incident.yaml", "save it as UTF-8"]),
+    ("services.yaml", lambda path: path.write_bytes(b"\xff\xfe{}\n"), ["services.yaml", "save it as UTF-8"]),
+    ("incident.yaml", _yaml(lambda row: row["window"].update(recent_s=math.inf)), ["window.recent_s", "finite"]),
+    ("incident.yaml", _yaml(lambda row: row["window"].update(recent_s=1e300)), ["window.recent_s", "31622400"]),
+    (
+        "incident.yaml",
+        _yaml(lambda row: row.update(telemetry_interval_s=math.inf)),
+        ["telemetry_interval_s", "finite"],
+    ),
+    ("services.yaml", _yaml(lambda row: row.update(telemetry_interval_s=1e300)), ["services.yaml", "86400"]),
+    ("services.yaml", _yaml(lambda row: row.update(telemetry_interval_s=math.inf)), ["services.yaml", "finite"]),
+    ("metrics.jsonl", _line(lambda row: row.update(step_s=1e300)), ["line 1: step_s", "31622400"]),
+    ("metrics.jsonl", _line(lambda row: row.update(rate_window_s=1e300)), ["line 1: rate_window_s"]),
+    ("metrics.jsonl", _line(lambda row: row.update(ingest_lag_s=1e300)), ["line 1: ingest_lag_s"]),
+    ("truth.yaml", _more("made_on: 2026-02-31"), ["truth.yaml line", "day is out of range", "correct it"]),
+    ("truth.yaml", _more("seed: " + 5000 * "9"), ["truth.yaml line", "5000 digits"]),
+    ("truth.yaml", _more("sure: !!bool perhaps"), ["truth.yaml line", "perhaps"]),
+    ("truth.yaml", lambda path: path.write_text(5000 * "["), ["truth.yaml", "nested too deeply", "flatten it"]),
+    ("services.yaml", _more("since: 2026-02-31"), ["services.yaml line", "day is out of range"]),
+    ("incident.yaml", _text("title: ", 'title: "\\ud800" #'), ["incident.yaml line", "lone surrogate"]),
+    ("incident.yaml", _yaml(lambda row: row.update(at="0001-01-01T00:00:00+14:00")), ["at:", "2000"]),
+    ("incident.yaml", _yaml(lambda row: row.update(at="9999-12-31T23:59:59-10:00")), ["at:", "2200"]),
+    (
+        "incident.yaml",
+        _yaml(lambda row: row["window"].update(start="0001-01-01T00:00:00Z")),
+        ["window.start", "2000"],
+    ),
+    ("incident.yaml", _yaml(lambda row: row["window"].update(_turned(row))), ["window: end is before start"]),
+    (
+        "incident.yaml",
+        _yaml(lambda row: row["alerts"][0].update(started_at="2026-01-01T00:00:00")),
+        ["alerts[0]", "zone"],
+    ),
+    ("incident.yaml", _yaml(lambda row: row["alerts"][0].update(identity="")), ["alerts[0]", "no identity"]),
+    (
+        "metrics.jsonl",
+        _line(lambda row: row["window"].update(_turned(row))),
+        ["line 1: window: end is before start"],
+    ),
+    (
+        "metrics.jsonl",
+        _line(lambda row: row["window"].update(end="9999-12-31T23:59:59-10:00")),
+        ["window.end", "2200"],
+    ),
+    ("changes.jsonl", _change(at_ms="NaN"), ["line 1: body.changes.0.at_ms", "valid number"]),
+    ("changes.jsonl", _change(at_ms=1e300), ["line 1: body.changes.0.at_ms", "less than"]),
+    ("changes.jsonl", _change(at_ms=1, finished_ms=-1e300), ["line 1: body.changes.0.finished_ms"]),
+    ("changes.jsonl", _change(at_ms=1, kind="party"), ["line 1: body.changes.0.kind"]),
+    (
+        "changes.jsonl",
+        _line(lambda row: row.update(kind="events", body={"events": [{"uid": "u"}]})),
+        ["body.events.0."],
+    ),
+    ("traces.jsonl", _line(lambda row: row.update(kind="spans", body={"spans": [{}]})), ["line 1: body.spans.0."]),
+    ("logs.jsonl", _logged("nope"), ["line 1: body.lines.0.at", "nope"]),
+    ("logs.jsonl", _logged("2026-01-01T00:00:00"), ["line 1: body.lines.0.at", "no zone"]),
+    ("logs.jsonl", _logged("0001-01-01T00:00:00+10:00"), ["line 1: body.lines.0.at", "end of the calendar"]),
     ("later/2/look.yaml", Path.unlink, ["later/2/look.yaml is missing"]),
     ("later/2", lambda path: path.rename(path.with_name("9")), ["later", "without a gap"]),
 ]
@@ -449,11 +540,23 @@ def test_a_folder_that_does_not_hold_together_is_refused_in_one_line(tmp_path, n
 def test_the_command_ends_with_two_and_one_line_on_a_bad_folder(tmp_path):
     folder = tmp_path / "bad"
     shutil.copytree(SAMPLES / "quiet-16", folder)
-    (folder / "metrics.jsonl").write_text("{}\n")
-    done = run("replay", str(folder))
-    assert (done.returncode, done.stdout) == (2, "")
-    assert len(done.stderr.strip().splitlines()) == 1
-    assert f"{folder / 'metrics.jsonl'} line 1" in done.stderr
+    for held, said in ((b"{}\n", " line 1"), (b"\xff\xfe{}\n", ": byte 0 is not UTF-8")):
+        (folder / "metrics.jsonl").write_bytes(held)
+        done = run("replay", str(folder))
+        assert (done.returncode, done.stdout) == (2, "")
+        assert len(done.stderr.strip().splitlines()) == 1
+        assert f"{folder / 'metrics.jsonl'}{said}" in done.stderr
+
+
+def test_a_recording_of_times_that_only_its_senders_believe_is_read(tmp_path):
+    folder = tmp_path / "odd"
+    shutil.copytree(SAMPLES / "pool-leak-16", folder)
+    odd = _yaml(
+        lambda row: row["alerts"][0].update(started_at="1970-01-01T00:00:00Z", ended_at="0001-01-03T00:00:00Z")
+    )
+    assert callable(odd)
+    odd(folder / "incident.yaml")
+    assert reading.read(folder).alerts[0].started_at == datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def test_a_folder_that_is_not_there_is_refused_with_what_it_would_hold(tmp_path):
