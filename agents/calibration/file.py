@@ -6,15 +6,15 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from agents import documents
 from agents.calibration.counts import Bin, Calibration, Curve, Isotonic, Platt
 from agents.incident.errors import BadInput
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
 class _Bin(_Strict):
@@ -56,8 +56,8 @@ class _File(_Strict):
 def load(path: Path) -> Calibration:
     """The table in *path*; ``BadInput`` when counts, bins or the curve do not hold together."""
     try:
-        file = _File.model_validate(yaml.safe_load(path.read_text()))
-    except (OSError, ValidationError, yaml.YAMLError) as error:
+        file = _File.model_validate(documents.read(path))
+    except (FileNotFoundError, ValidationError) as error:
         raise BadInput(f"{path}: {error}") from error
     bins = _bins(path, "", file.bins)
     families = {name: _bins(path, f"{name}: ", given) for name, given in file.families.items()}

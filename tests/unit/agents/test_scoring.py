@@ -81,12 +81,25 @@ def test_a_table_with_more_right_than_total_is_refused(tmp_path):
         ),
         ("{schema: 1, source: x, bins: [], curve: {kind: isotonic, knots: [[0.2, 0.5], [0.4, 0.3]]}}", "falls"),
         ("{schema: 1, source: x, bins: [], curve: {kind: platt, slope: -1, intercept: 0}}", "slope"),
+        ("{schema: 1, source: x, bins: [], curve: {kind: platt, slope: 1, intercept: .nan}}", "finite"),
+        ("{schema: 1, source: x, bins: [], curve: {kind: platt, slope: .inf, intercept: 0}}", "finite"),
+        ("{schema: 1, source: x, bins: [], curve: {kind: isotonic, knots: [[.nan, 0.5]]}}", "finite"),
+        ("{schema: 1, source: x, bins: [{low: .nan, high: 1, right: 0, total: 0}]}", "finite"),
+        ("{schema: 1, source: 2026-99-99, bins: []}", "c.yaml line 1: .* month must be in 1..12"),
+        (5000 * "[", "c.yaml: it is nested too deeply"),
     ],
 )
 def test_a_table_that_does_not_hold_together_is_refused(tmp_path, text, why):
     file = tmp_path / "c.yaml"
     file.write_text(text)
     with pytest.raises(BadInput, match=why):
+        load(file)
+
+
+def test_a_table_that_is_not_utf8_is_refused_by_name(tmp_path):
+    file = tmp_path / "c.yaml"
+    file.write_bytes(b"\xff\xfe")
+    with pytest.raises(BadInput, match=r"c\.yaml: byte 0 is not UTF-8"):
         load(file)
 
 
