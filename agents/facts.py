@@ -28,8 +28,8 @@ BASELINE_GAP = 3
 
 MIN_BASELINE_POINTS = 3
 
-HUGE = 1e300
-"""No system measures so much. Sums, means, spreads and quotients of what is not larger stay inside the floats."""
+HUGE = 1e21
+"""No system measures more: what is larger is written in no sentence and taken into no sum."""
 
 _FIRST_MS, _LAST_MS = to_ms(EARLIEST), to_ms(LATEST)
 

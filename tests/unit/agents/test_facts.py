@@ -91,14 +91,14 @@ def test_a_value_that_nothing_can_measure_is_no_reading(name, absurd):
 
 @pytest.mark.parametrize("name", ["pool_waiters", "query_time", "pool_used_ratio"])
 def test_the_largest_values_that_are_read_stay_numbers_in_all_that_is_made_of_them(name):
-    series = {"a": line(1e300, -1e300), "b": line(1e300, -1e300)}
+    series = {"a": line(1e21, -1e21), "b": line(1e21, -1e21)}
     read = reader(CHECKOUT, name, series)
     assert all(math.isfinite(read.value(fact, Where())) for fact in F if fact is not F.COUNT)
     assert read.onset(Where()) is not None
     assert all(math.isfinite(m.z) for m in scan([read]))
 
 
-@pytest.mark.parametrize("point", [[1e300, 1e-300], [1.0, 5e-324], [1.7e308, 1.7e308], [9e299, 1e-9]])
+@pytest.mark.parametrize("point", [[1e300, 1e-300], [1.0, 5e-324], [1.7e308, 1.7e308], [9e20, 1e-9]])
 def test_a_quotient_that_is_no_finite_number_is_no_reading(point):
     end = float(to_ms(NOW))
     read = reader(GATEWAY, "server_error_ratio", {"a": [[end, *point]]})

@@ -33,7 +33,7 @@ Series = Mapping[str, Any]
 Points = Sequence[Sequence[float]]
 GAP = 3
 FEWEST = 3
-LARGEST = 1e300
+LARGEST = 1e21
 """What is beyond it was not measured."""
 
 SOONEST, LATEST = 946_684_800_000, 7_258_118_400_000
