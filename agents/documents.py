@@ -13,7 +13,7 @@ _HALF = re.compile(r"[\ud800-\udfff]")
 """Half of a surrogate pair: JSON and YAML can spell it, and no output can hold it."""
 
 
-class _Loader(yaml.SafeLoader):
+class Loader(yaml.SafeLoader):
     """Says where a scalar stands that nothing can be made of; PyYAML's own constructors let the error out bare."""
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
@@ -51,24 +51,20 @@ def text(path: Path) -> str:
 
 
 def read(path: Path) -> Any:
-    """What the YAML file *path* holds. Raises as ``text`` does, and BadInput where it is no YAML."""
-    held = text(path)
+    """What the YAML file *path* holds. Raises as ``text`` and ``parse`` do."""
+    return parse(text(path), str(path))
+
+
+def parse(held: str, where: str, kind: type[Loader] = Loader) -> Any:
+    """What the YAML *held* says, as *kind* reads it; BadInput begins with *where* it is from."""
     try:
-        return _parsed(held)
+        return yaml.load(held, kind)  # noqa: S506  # a safe loader
     except yaml.MarkedYAMLError as error:
-        raise BadInput(one_line(f"{path}{_place(error)}: {error.problem}; correct it")) from error
+        raise BadInput(one_line(f"{where}{_place(error)}: {error.problem}; correct it")) from error
     except yaml.YAMLError as error:
-        raise BadInput(one_line(f"{path}: {error}; correct it")) from error
+        raise BadInput(one_line(f"{where}: {error}; correct it")) from error
     except RecursionError as error:
-        raise BadInput(f"{path}: it is nested too deeply to be read; flatten it") from error
-
-
-def _parsed(held: str) -> Any:
-    loader = _Loader(held)
-    try:
-        return loader.get_single_data()
-    finally:
-        loader.dispose()
+        raise BadInput(f"{where}: it is nested too deeply to be read; flatten it") from error
 
 
 def _place(error: yaml.MarkedYAMLError) -> str:

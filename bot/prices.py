@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Annotated
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from agents import documents
 from agents.deliberation.budgets import Price
 from agents.incident.errors import BadInput
 
@@ -30,8 +30,8 @@ def price_of(model: str, path: Path) -> Price | None:
     if not path.exists():
         return None
     try:
-        rows = _File.model_validate(yaml.safe_load(path.read_text())).prices
-    except (OSError, ValidationError, yaml.YAMLError) as error:
+        rows = _File.model_validate(documents.read(path)).prices
+    except ValidationError as error:
         raise BadInput(f"{path}: {error}") from error
     row = rows.get(model) or rows.get(f"{model.partition(':')[0]}:*")
     if row is None:

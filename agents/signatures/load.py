@@ -5,9 +5,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from agents import documents
 from agents.incident.claims import FactName, Op
 from agents.incident.errors import BadInput
 from agents.incident.finding import Remedy
@@ -28,13 +28,13 @@ from agents.signatures.model import (
 )
 
 
-class _Yaml12(yaml.SafeLoader):
+class _Yaml12(documents.Loader):
     """YAML 1.2's booleans: ``on`` is a word here, as the format needs it to be."""
 
 
 _Yaml12.yaml_implicit_resolvers = {
     first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool"]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    for first, resolvers in documents.Loader.yaml_implicit_resolvers.items()
 }
 _Yaml12.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|false)$"), list("tf"))
 
@@ -161,9 +161,8 @@ def _condition(raw: _Condition, where: str) -> Condition:
 def parse(text: str, where: str) -> Signature:
     """One signature from YAML; ``BadInput`` names *where* and what is wrong."""
     try:
-        raw = yaml.load(text, _Yaml12)  # noqa: S506  # a safe loader
-        file = _FILE.validate_python(raw)
-    except (ValidationError, yaml.YAMLError) as error:
+        file = _FILE.validate_python(documents.parse(text, where, _Yaml12))
+    except ValidationError as error:
         raise BadInput(f"{where}: {error}") from error
     groups = tuple(
         Group(
@@ -228,7 +227,7 @@ def parse(text: str, where: str) -> Signature:
 
 def load(folder: Path) -> tuple[Signature, ...]:
     """Every ``F*.yaml`` of *folder*, by id; an id used twice is refused."""
-    found = tuple(parse(path.read_text(), path.name) for path in sorted(folder.glob("F*.yaml")))
+    found = tuple(parse(documents.text(path), path.name) for path in sorted(folder.glob("F*.yaml")))
     if not found:
         raise BadInput(f"no signatures in {folder}: the responder would recognise nothing")
     ids = [s.id for s in found]

@@ -15,9 +15,9 @@ from typing import Annotated, Literal
 from urllib.parse import parse_qsl
 
 import jsonpath
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from agents import documents
 from agents.incident.errors import BadInput
 from agents.incident.incident import ChangeKind
 from bot.receiver.systems import fields
@@ -170,11 +170,9 @@ class _File(_Strict):
 def load(file: Path) -> Mapping[str, Rules]:
     """The mappings of config/mappings.yaml, each path compiled once; BadInput by name and place."""
     try:
-        return _File.model_validate(yaml.safe_load(file.read_text(encoding="utf-8"))).mappings
-    except OSError as error:
+        return _File.model_validate(documents.read(file)).mappings
+    except FileNotFoundError as error:
         raise BadInput(f"{file} cannot be read: {error.strerror}") from error
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
-        raise BadInput(f"{file} is not YAML: {' '.join(str(error).split())}") from error
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(p) for p in first["loc"])

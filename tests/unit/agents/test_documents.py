@@ -4,6 +4,9 @@ import pytest
 
 from agents import documents
 from agents.incident.errors import BadInput
+from agents.signatures import load as signatures
+from bot import prices
+from bot.receiver.systems import generic
 
 
 @pytest.mark.parametrize(
@@ -41,3 +44,21 @@ def test_a_file_that_is_missing_is_told_from_one_that_cannot_be_read(tmp_path):
         documents.text(tmp_path / "none")
     with pytest.raises(BadInput, match="cannot be read"):
         documents.text(tmp_path)
+
+
+@pytest.mark.parametrize("held", [b"schema: 2026-02-31\n", b"schema: \xff\n", b"schema: [\n"])
+@pytest.mark.parametrize(
+    "load",
+    [
+        lambda file: signatures.load(file.parent),
+        lambda file: prices.price_of("a:b", file),
+        generic.load,
+    ],
+    ids=["signatures", "prices", "mappings"],
+)
+def test_every_file_of_config_is_refused_by_name(tmp_path, load, held):
+    file = tmp_path / "F99-mine.yaml"
+    file.write_bytes(held)
+    with pytest.raises(BadInput, match=r"F99-mine\.yaml") as refused:
+        load(file)
+    assert "\n" not in str(refused.value)
