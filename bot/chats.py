@@ -164,9 +164,11 @@ class Chats:
             if worked or done:
                 try:
                     await loop.run_in_executor(self._write, intake.keep_said, journal, worked, done)
-                except JournalUnavailable as error:
-                    self._parts.log.warning("chat.waiting", error=str(error))
+                except (JournalUnavailable, asyncio.CancelledError) as error:
                     self._worked, self._done = worked | self._worked, done | self._done
+                    if isinstance(error, asyncio.CancelledError):
+                        raise  # whoever stops writes it
+                    self._parts.log.warning("chat.waiting", error=str(error))
                     loop.call_later(1.0, self._writing.set)
 
     def _soon(self, chat: Chat, row: str) -> None:

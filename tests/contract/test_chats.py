@@ -154,6 +154,27 @@ def test_what_came_is_durable_before_it_is_acknowledged_and_then_answered(journa
     assert states(journal) == ["parsed"] * 2
 
 
+def test_what_was_answered_just_before_a_stop_is_written_down_and_not_answered_again(journal: Journal):
+    class Busy(Talk):
+        async def answer(self, asker, reply) -> None:
+            await super().answer(asker, reply)
+            running._write.submit(time.sleep, 0.5)  # what follows waits its turn, and the stop comes before that
+
+    async def whole() -> None:
+        await running.start()
+        await asyncio.wait_for(talk.listening.wait(), 10)
+        await talk.take("k1", b'"status"')
+        await until(lambda: talk.answers)
+        await asyncio.sleep(0.1)
+        await running.stop()
+
+    talk = Busy()
+    running = Chats(parts(journal, talk))
+    asyncio.run(whole())
+    assert talk.answers == ["Running."]
+    assert states(journal) == ["parsed"]
+
+
 def test_what_cannot_be_stored_is_not_acknowledged(journal: Journal, monkeypatch):
     def broken(*_):
         raise JournalUnavailable("the disk is full")
