@@ -9,8 +9,15 @@ from yaml.constructor import ConstructorError
 
 from agents.incident.errors import BadInput
 
+_PAIR = re.compile(r"[\ud800-\udbff][\udc00-\udfff]")
+"""One character as JSON escapes it, which YAML takes for two."""
+
 _HALF = re.compile(r"[\ud800-\udfff]")
 """Half of a surrogate pair: JSON and YAML can spell it, and no output can hold it."""
+
+
+def _joined(pair: re.Match[str]) -> str:
+    return pair.group(0).encode("utf-16", "surrogatepass").decode("utf-16")
 
 
 class Loader(yaml.SafeLoader):
@@ -25,7 +32,7 @@ class Loader(yaml.SafeLoader):
             ) from error
 
     def construct_scalar(self, node: yaml.ScalarNode | yaml.MappingNode) -> Any:
-        made = super().construct_scalar(node)
+        made = _PAIR.sub(_joined, super().construct_scalar(node))
         if _HALF.search(made):
             raise ConstructorError(
                 None, None, "this holds half of a character (a lone surrogate)", node.start_mark

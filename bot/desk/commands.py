@@ -181,13 +181,15 @@ def _service(said: Said, words: tuple[str, ...], told: Sequence[Service] | None 
 
 
 def _diagnose(said: Said) -> Reply:
-    _possible(said.words)
-    meant = free.read(said.words, now())
-    if not meant.rest:
-        return Reply(text="Whom shall I look at?", lines=(f"e.g. {said.parts.prefix}diagnose checkout 1h",))
     named = _named(said.text)
     if named is not None:
         return steer.look_again(named, said.person, said.parts)
+    _possible(said.words)
+    meant = free.read(said.words, now())
+    if not meant.rest:
+        cut = (reading.CUT,) if meant.cut else ()
+        example = f"e.g. {said.parts.prefix}diagnose checkout 1h"
+        return Reply(text="Whom shall I look at?", lines=(*cut, example))
     with said.parts.journal.read() as tx:
         alert = _newest_open(tx, t.incidents.c.title.in_([said.text, " ".join(meant.rest)]))
     if alert is not None:

@@ -15,6 +15,9 @@ SHORTEST = timedelta(minutes=5)
 MOST = 500
 """Characters of words that are read; nobody says when and what in more."""
 
+MOST_OF_ONE = 125
+"""Characters of one word that is read: the longest name of a service has fewer."""
+
 _NUMBERS = {
     word: n
     for n, words in enumerate(
@@ -78,19 +81,21 @@ _BEGINS = {
     "this morning": 6, "this afternoon": 12, "this evening": 18, "midnight": 0, "noon": 12, "today": 0,
 }  # fmt: skip
 
+_JUST = r"(?: (?:about|around|only|almost|nearly|some|the))*[ :=]$"
 _TAKES = re.compile(
-    r"(?<!\w)(?:takes?|took|taking|needs?|lasts?|lasting|timeouts?|latency|latencies|p\d\d|is|are|was|were|of|after|"
-    r"every|each|per|above|below|under|than|exceeds?|at|by|to|with|in|over|within|from)"
-    r"(?: (?:about|around|only|almost|nearly|some|the))*[ :=]$",
+    r"(?<!\w)(?:takes?|took|taking|needs?|lasts?|lasting|times|once|twice|of|after|every|each|per|above|below|under|"
+    rf"than|exceeds?|at|by|to|with|in|over|within|from){_JUST}",
     re.I,
 )
-"""What stands before the duration of a request, or how often something happens."""
+"""What stands before a duration that something takes, or how often it happens."""
 
-_TAKEN = re.compile(
-    r" (?:timeouts?|latency|latencies|delays?|lags?|waits?|responses?|requests?|late|later|slower|old|each|per|of)"
-    r"\b",
-    re.I,
-)
+_TAKEN = re.compile(r" (?:delays?|lags?|late|later|slower|old|each|per|of)\b", re.I)
+"""What stands behind one."""
+
+_MEASURED = re.compile(rf"(?<!\w)(?:timeouts?|latency|latencies|p\d\d|is|are|was|were){_JUST}", re.I)
+"""What stands before the duration of a request, if it is short enough to be one's."""
+
+_MEASURES = re.compile(r" (?:timeouts?|latency|latencies|waits?|responses?|requests?)\b", re.I)
 """What stands behind one."""
 
 _END = re.compile(r"[\s.,;:!?)]*$")
@@ -142,8 +147,9 @@ def span(word: str) -> timedelta | None:
 
 
 def _first(text: str) -> str:
-    """As many whole words as are read."""
-    return text if len(text) <= MOST else text[: MOST + 1].rpartition(" ")[0]
+    """As many whole words as are read; one that is longer than any name is none of them."""
+    short = " ".join(word for word in text.split(" ") if len(word) <= MOST_OF_ONE)
+    return short if len(short) <= MOST else short[: MOST + 1].rpartition(" ")[0]
 
 
 def _window(text: str, now: datetime) -> tuple[timedelta | None, str]:
@@ -186,12 +192,15 @@ def _led(found: re.Match[str], back: timedelta) -> int | None:
 
 def _alone(found: re.Match[str], back: timedelta) -> int | None:
     """How much a duration that nothing introduces counts as a window; ``None`` where it is no argument."""
-    text, named = found.string, found["span"].lower()
-    of_request = _TAKES.search(text, 0, found.start()) or _TAKEN.match(text, found.end())
-    at_an_end = found.start() == 0 or _END.match(text, found.end())
-    if of_request or named.startswith(("a ", "an ")) or not (at_an_end or _ONE_WORD.fullmatch(named)):
+    text, start, end = found.string, found.start(), found.end()
+    if _TAKES.search(text, 0, start) or _TAKEN.match(text, end):
         return None
-    return 1 if back >= SHORTEST else 2
+    at_an_end = start == 0 or _END.match(text, end) is not None
+    if back >= SHORTEST:
+        return 1 if at_an_end or not found["span"].lower().startswith(("a ", "an ")) else None
+    if _MEASURED.search(text, 0, start) or _MEASURES.match(text, end):
+        return None
+    return 2 if at_an_end or _ONE_WORD.fullmatch(found["span"]) else None
 
 
 def _back(text: str) -> timedelta:
