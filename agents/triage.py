@@ -204,6 +204,9 @@ def _empty(incident: Incident, finding_id: FindingId, at: datetime, evidence: tu
     )
 
 
+_WITHHELD = "withheld: it said something no stored fact accounts for"
+
+
 def _send(finding: Finding, bench: Bench) -> Finding:
     """*finding* with its text, parsed again before it leaves (G14); a leak stops the text, not the incident."""
     finding = replace(finding, claims=tuple(grounded(s, bench.readers) for s in finding.claims))
@@ -215,7 +218,7 @@ def _send(finding: Finding, bench: Bench) -> Finding:
         return rendered
     return replace(
         rendered,
-        text="This finding's text was withheld: it said something no stored fact accounts for.",
+        text=f"This finding's text was {_WITHHELD}.",
         claims=tuple(replace(s, text=_held_back(s.text, known)) for s in rendered.claims),
         refuters=tuple(replace(r, text=_held_back(r.text, known)) for r in rendered.refuters),
         dropped=(*rendered.dropped, Dropped(code="RENDER_LEAK", what=", ".join(escaped))),
@@ -224,4 +227,4 @@ def _send(finding: Finding, bench: Bench) -> Finding:
 
 def _held_back(text: str, known: Collection[str]) -> str:
     """One sentence of a finding whose text is withheld: other messages and the page show it by itself."""
-    return "withheld: it said something no stored fact accounts for" if leaks(text, known) else text
+    return _WITHHELD if leaks(text, known) else text

@@ -14,8 +14,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from agents import documents
 from agents.deliberation.view import View
 from agents.incident.errors import BadInput, Refused, Transient
 from agents.ports import Reasoned, Task
@@ -78,9 +77,9 @@ _ERRORS: Mapping[str, type[Exception]] = {
 def load(path: Path) -> Scripted:
     """The script in *path* (YAML or JSON); BadInput says what is wrong with it."""
     try:
-        raw: Any = yaml.safe_load(path.read_text())
-    except (OSError, yaml.YAMLError) as error:
-        raise BadInput(f"{path}: {error}") from error
+        raw = documents.read(path)
+    except FileNotFoundError as error:
+        raise BadInput(f"{path} is missing; a script is a file of answers by task") from error
     if not isinstance(raw, dict) or not raw.keys() <= {t.value for t in Task}:
         raise BadInput(f"{path}: a script holds lists of answers under {', '.join(t.value for t in Task)}")
     return Scripted(

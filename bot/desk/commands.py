@@ -16,7 +16,7 @@ from agents.incident.errors import BadInput
 from agents.incident.ids import ApprovalId, IncidentId
 from agents.incident.redaction import redact
 from bot import walk
-from bot.desk import group, presses, reading, steer, tell, whole
+from bot.desk import group, presses, reading, spans, steer, tell, whole
 from bot.desk import words as free
 from bot.journal import access, approvals, directory, incidents
 from bot.journal import tables as t
@@ -150,9 +150,9 @@ def _newest_open(tx: Tx, *where: ColumnElement[bool]) -> IncidentId | None:
 
 def _possible(words: tuple[str, ...]) -> None:
     """Refuse a duration in one word at the end that no window has."""
-    span = free.span(words[-1]) if words else None
-    if span is not None and not timedelta(0) < span <= free.LONGEST:
-        raise BadInput(f"a window is at most {free.LONGEST.total_seconds() / 3600:g} h; {words[-1]} is not")
+    span = spans.span(words[-1]) if words else None
+    if span is not None and not timedelta(0) < span <= spans.LONGEST:
+        raise BadInput(f"a window is at most {spans.LONGEST.total_seconds() / 3600:g} h; {words[-1]} is not")
 
 
 def _service(said: Said, words: tuple[str, ...], told: Sequence[Service] | None = None) -> Service:
@@ -271,7 +271,7 @@ def _maintenance(said: Said) -> Reply:
     if words[0].lower() == "end":
         return group.end(words[-1].upper(), said.person, said.parts)
     at, lasts = next(
-        ((n, span) for n, word in enumerate(words) if (span := free.span(word)) is not None), (0, None)
+        ((n, span) for n, word in enumerate(words) if (span := spans.span(word)) is not None), (0, None)
     )
     if lasts is None or not at:
         return Reply(text=f"Say where and how long: {said.parts.prefix}maintenance checkout 2h REASON")

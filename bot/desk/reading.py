@@ -14,7 +14,8 @@ from agents.incident.catalogue import Service
 from agents.incident.errors import BadInput
 from agents.incident.quantities import QUANTITIES
 from bot.desk import steer
-from bot.desk.words import LONGEST, MOST, SHORTEST, Meant
+from bot.desk.spans import LONGEST, SHORTEST
+from bot.desk.words import MOST, MOST_OF_ONE, Meant
 from bot.journal import wordings
 from bot.journal.wordings import Reading, Wording
 from bot.surfaces.ports import Reply
@@ -23,7 +24,7 @@ from bot.wiring.parts import DeskParts
 READS_AN_HOUR = 6
 """Starting value: how many commands of one person a model reads within an hour."""
 
-CUT = f"Only the first {MOST} characters of your words were read"
+CUT = f"Only the first {MOST} characters of your words were read, and no word longer than {MOST_OF_ONE}"
 ACKNOWLEDGED = Reply(text="Reading your words… I answer here when I have.")
 
 

@@ -54,10 +54,8 @@ def apply(
     service = _service(alert, grouping)
     if alert.environment is None and service is not None:
         alert = replace(alert, environment=service.environment)
-    if alert.environment is None and alert.status is AlertStatus.RESOLVED:
-        each = [replace(alert, environment=name) for name in _firing_in(tx, alert)]
-    else:
-        each = []
+    everywhere = alert.environment is None and alert.status is AlertStatus.RESOLVED
+    each = [replace(alert, environment=name) for name in (_firing_in(tx, alert) if everywhere else ())]
     found = [_apply(tx, one, grouping, windows, seen) for one in (*each, alert)]
     return [incident_id for incident_id in found if incident_id is not None]
 

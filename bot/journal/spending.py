@@ -38,7 +38,7 @@ class Turn:
 
 def order(tx: Tx, incident: Incident) -> bool:
     """Give a model its part in this attempt's next look; false where the attempt has had that."""
-    if tx.one(select(t.deliberations.c.state).where(*_this(incident))) is not None:
+    if tx.one(select(t.deliberations.c.state).where(*_of(incident.id, incident.attempt))) is not None:
         return False
     tx.run(
         t.deliberations.insert().values(
@@ -57,15 +57,15 @@ def begin(tx: Tx, incident: Incident, lasts: timedelta) -> Turn | None:
 
     A turn that was begun and never ended is not taken again: what it cost is not known.
     """
-    c = t.deliberations.c
-    row = tx.one(select(c.state, c.begun_at).where(*_this(incident), c.look == incident.look).with_for_update())
+    c, this = t.deliberations.c, _of(incident.id, incident.attempt)
+    row = tx.one(select(c.state, c.begun_at).where(*this, c.look == incident.look).with_for_update())
     if row is None or row["state"] == DONE:
         return None
     before = spent(tx, incident.id)
     if row["state"] == BEGUN:
         lasting = tx.now - row["begun_at"] <= lasts
         return Turn(before=before, standing=Standing.TAKEN if lasting else Standing.BROKEN_OFF)
-    tx.run(t.deliberations.update().where(*_this(incident)).values(state=BEGUN, begun_at=tx.now))
+    tx.run(t.deliberations.update().where(*this).values(state=BEGUN, begun_at=tx.now))
     tx.run(t.incidents.update().where(t.incidents.c.id == incident.id).values(heartbeat_at=tx.now + lasts))
     return Turn(before=before, standing=Standing.OURS)
 
@@ -76,7 +76,7 @@ def finish(tx: Tx, record: Deliberation) -> None:
     Of a turn that was given up meanwhile only what it took is added: somebody has gone on without it.
     """
     took = _took(record.spent)
-    this = (t.deliberations.c.incident_id == record.incident_id, t.deliberations.c.attempt == record.attempt)
+    this = _of(record.incident_id, record.attempt)
     row = tx.one(select(t.deliberations.c.state).where(*this).with_for_update())
     if row is not None and row["state"] == DONE:
         if record.off is not Off.INTERRUPTED:
@@ -156,11 +156,8 @@ def totals(tx: Tx) -> tuple[Total, ...]:
     return tuple(Total(model=r["model"], off=r["off"] or "", times=int(r["times"]), spent=_spent(r)) for r in rows)
 
 
-def _this(incident: Incident) -> tuple[Any, Any]:
-    return (
-        t.deliberations.c.incident_id == incident.id,
-        t.deliberations.c.attempt == incident.attempt,
-    )
+def _of(incident_id: IncidentId, attempt: int) -> tuple[Any, Any]:
+    return t.deliberations.c.incident_id == incident_id, t.deliberations.c.attempt == attempt
 
 
 def _spent(row: Mapping[str, Any]) -> Spent:

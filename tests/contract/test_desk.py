@@ -222,6 +222,15 @@ def test_words_that_are_too_many_are_read_in_part_and_that_is_said(parts):
     unplaced = say(parts, f"diagnose {many} checkout").text
     assert "no service" in unplaced
     assert "Only the first 500 characters of your words were read" in unplaced
+    asked = say(parts, f"diagnose https://grafana.example/d/{'x' * 600}")
+    assert asked.text == "Whom shall I look at?"
+    assert "no word longer than 125" in asked.lines[0]
+
+
+def test_an_incident_is_found_behind_words_of_any_length(parts):
+    opened = say(parts, "diagnose checkout").incident_id
+    again = say(parts, f"diagnose https://grafana.example/d/{'x' * 600} {opened}")
+    assert again.text == say(parts, f"diagnose {opened}").text
 
 
 def test_one_person_asks_about_one_service_six_times_an_hour(journal, parts):

@@ -5,8 +5,10 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -235,6 +237,24 @@ def test_a_second_job_leaves_a_turn_to_the_worker_that_is_in_it(journal: Journal
     assert second.asked == []
     with journal.read() as tx:
         assert [e["kind"] for e in tx.all(select(t.events)) if e["kind"].startswith("model")] == ["model.heard"]
+
+
+def test_of_workers_that_come_at_once_one_has_the_turn(journal: Journal) -> None:
+    together = threading.Barrier(6)
+
+    def begun(incident_id: IncidentId) -> spending.Standing:
+        together.wait(10)
+        with journal.write("test.begun") as tx:
+            turn = spending.begin(tx, incidents.load(tx, incident_id), timedelta(seconds=120))
+        assert turn is not None
+        return turn.standing
+
+    with ThreadPoolExecutor(6) as workers:
+        for _ in range(10):
+            incident_id = opened(journal)
+            walk.diagnose(incident_id, with_thinking(made(journal), thinking()))
+            standings = list(workers.map(begun, [incident_id] * 6))
+            assert sorted(standings) == [spending.Standing.OURS, *[spending.Standing.TAKEN] * 5]
 
 
 def test_a_turn_that_was_given_up_and_ends_after_all_adds_what_it_took(journal: Journal) -> None:

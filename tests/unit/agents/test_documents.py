@@ -4,6 +4,7 @@ import pytest
 
 from agents import documents
 from agents.incident.errors import BadInput
+from agents.reasoners import scripted
 from agents.signatures import load as signatures
 from bot import prices
 from bot.receiver.systems import generic
@@ -54,10 +55,11 @@ def test_a_file_that_is_missing_is_told_from_one_that_cannot_be_read(tmp_path):
         lambda file: signatures.load(file.parent),
         lambda file: prices.price_of("a:b", file),
         generic.load,
+        scripted.load,
     ],
-    ids=["signatures", "prices", "mappings"],
+    ids=["signatures", "prices", "mappings", "scripts"],
 )
-def test_every_file_of_config_is_refused_by_name(tmp_path, load, held):
+def test_every_file_that_people_write_is_refused_by_name(tmp_path, load, held):
     file = tmp_path / "F99-mine.yaml"
     file.write_bytes(held)
     with pytest.raises(BadInput, match=r"F99-mine\.yaml") as refused:

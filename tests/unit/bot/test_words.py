@@ -8,7 +8,8 @@ from agents.deliberation.understanding import understand
 from agents.incident.errors import Transient
 from agents.ports import Task
 from agents.reasoners.scripted import Scripted
-from bot.desk.words import MOST, read, span
+from bot.desk.spans import span
+from bot.desk.words import MOST, read
 from tests.unit.agents.thinking import honest
 from tests.unit.agents.world import CHECKOUT, SHOP
 
